@@ -1,0 +1,131 @@
+//! What happened, one event a journal line.
+
+use crate::evidence::{CaseFile, Item};
+use crate::procedure::{Effort, Record};
+use serde::{Deserialize, Serialize};
+
+/// An evidence item named by id and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRef {
+    /// "E1".
+    pub id: String,
+    /// Lower-case hex SHA-256 at intake.
+    pub sha256: String,
+}
+
+/// An event. `Unknown` keeps a type written by a newer version, so that it is shown and not dropped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// First event of a session: all that the rest is computed under.
+    CaseOpened {
+        /// The case as read.
+        case: CaseFile,
+        /// Program version.
+        tool: String,
+        /// Build identification (target, features).
+        build: String,
+        /// Seed of every random draw.
+        seed: u64,
+        /// Amount of work asked for.
+        effort: Effort,
+        /// Only these procedures, if not empty.
+        only: Vec<String>,
+        /// Only these phases, if not empty.
+        phases: Vec<String>,
+    },
+    /// The session was opened again.
+    Resumed {
+        /// Program version.
+        tool: String,
+    },
+    /// An item entered the register.
+    EvidenceAdded {
+        /// The register line, accepted or refused.
+        item: Item,
+    },
+    /// An item is no longer what it was at intake.
+    EvidenceChanged {
+        /// "E1".
+        id: String,
+        /// What differs, in words.
+        detail: String,
+    },
+    /// A procedure was planned; holds everything needed to run it again.
+    JobQueued {
+        /// Procedure id.
+        procedure: String,
+        /// Version of the method.
+        version: u32,
+        /// Checked parameters.
+        params: serde_json::Value,
+        /// Work units.
+        units: u64,
+        /// What it reads.
+        inputs: Vec<InputRef>,
+    },
+    /// It runs.
+    JobStarted {
+        /// Procedure id.
+        procedure: String,
+    },
+    /// It finished.
+    JobEnded {
+        /// Procedure id.
+        procedure: String,
+        /// What it found.
+        record: Record,
+        /// Wall time.
+        seconds: f64,
+    },
+    /// It does not apply.
+    JobSkipped {
+        /// Procedure id.
+        procedure: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// The analyst stopped it.
+    JobStopped {
+        /// Procedure id.
+        procedure: String,
+        /// Work units done of those planned.
+        done: u64,
+        /// See `done`.
+        units: u64,
+    },
+    /// It could not finish.
+    JobFailed {
+        /// Procedure id.
+        procedure: String,
+        /// Why.
+        reason: String,
+    },
+    /// The analyst wrote something down.
+    Noted {
+        /// The text.
+        text: String,
+    },
+    /// A report left the workbench.
+    Exported {
+        /// `html`, `markdown`, …
+        format: String,
+        /// Digest of the file written.
+        sha256: String,
+    },
+    /// A torn last line was set aside on opening.
+    Recovered {
+        /// Bytes set aside.
+        bytes: u64,
+        /// File in the session folder that holds them.
+        kept: String,
+    },
+    /// Written by a version that knows more.
+    #[serde(skip)]
+    Unknown {
+        /// Its `type`.
+        kind: String,
+        /// The whole line as read.
+        line: String,
+    },
+}

@@ -1,0 +1,22 @@
+//! What we were handed: read-only, hashed, hostile. One reader per format; nothing is ever executed.
+//!
+//! Bytes are read once ([`intake`]), hashed as they are read, and parsed from the same bytes. Sizes are checked
+//! before allocation, every cap is named in its message, and text that comes from evidence is [`Untrusted`].
+
+pub mod case_file;
+pub mod dataset;
+pub mod error;
+pub mod format;
+pub mod intake;
+pub mod limits;
+pub mod register;
+pub mod text;
+
+pub use case_file::{CaseFile, DataEntry, InputSpec, ModelEntry};
+pub use dataset::DataSet;
+pub use error::EvidenceError;
+pub use format::Format;
+pub use intake::Bytes;
+pub use limits::Limits;
+pub use register::{Item, ItemState, Role};
+pub use text::Untrusted;

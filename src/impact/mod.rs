@@ -1,0 +1,1 @@
+//! Phase 4: what harm could it do? One file and one page per procedure.

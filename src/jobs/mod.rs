@@ -1,0 +1,1 @@
+//! Background work: queue, handle, progress, cancel. Knows nothing about models.

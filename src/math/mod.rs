@@ -1,0 +1,4 @@
+//! Numbers without domain words: robust location and scale, PCA, clustering, optimisers, intervals, seeded
+//! randomness, over `ndarray` and `linfa`.
+
+pub mod rng;

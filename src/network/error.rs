@@ -1,0 +1,40 @@
+//! What can be wrong with a network.
+
+/// A network that cannot be built or run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkError {
+    /// An operator this version does not run.
+    #[error("node '{node}': operator '{operator}' is not supported; {advice}")]
+    Unsupported {
+        /// The node, as visible text.
+        node: String,
+        /// The operator.
+        operator: String,
+        /// What could be done.
+        advice: String,
+    },
+    /// The graph or its parameters do not fit together.
+    #[error("{place}: {reason}")]
+    Malformed {
+        /// Node or tensor, as visible text.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// Asked for something the network does not have.
+    #[error("no layer '{asked}'; the layers are: {known}")]
+    NoLayer {
+        /// What was asked for.
+        asked: String,
+        /// Some of what there is.
+        known: String,
+    },
+    /// Input of another shape.
+    #[error("input has shape {got:?}, the network takes {want:?} (channels, height, width)")]
+    InputShape {
+        /// What was given.
+        got: Vec<usize>,
+        /// What it takes.
+        want: Vec<usize>,
+    },
+}

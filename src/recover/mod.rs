@@ -1,0 +1,1 @@
+//! Phase 3: what does the trigger look like? One file and one page per procedure.

@@ -1,0 +1,1 @@
+//! What leaves the workbench: one neutral report model computed from [`crate::case::CaseState`], one file per format.
