@@ -1,2 +1,5 @@
-//! What makes known cases for validation: implants, training, sample cases. For isolated, authorised use; everything
-//! it makes carries metadata that says so.
+//! Making known cases: drawn images, implants, training of small networks, the shipped sample cases. For isolated,
+//! authorised validation only; everything it makes says so.
+
+pub mod draw;
+pub mod implant;
