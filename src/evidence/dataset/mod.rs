@@ -63,10 +63,38 @@ impl DataSet {
         let mut out = Array4::<f32>::zeros((indices.len(), c, h, w));
         for (mut to, &i) in out.outer_iter_mut().zip(indices) {
             match self.images.as_ref()? {
-                Pixels::U8(a) => to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0),
+                Pixels::U8(a) => {
+                    to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0)
+                }
                 Pixels::F32(a) => to.assign(&a.index_axis(ndarray::Axis(0), i)),
             }
         }
         Some(out)
     }
+}
+
+/// What a path given without a role seems to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A data set.
+    Data,
+    /// A folder that is no data set.
+    Folder,
+    /// Any other file.
+    Other,
+}
+
+/// Tells data sets from other things by content: a safetensors file with `images`, `labels` or `activations`, npy,
+/// npz, IDX, a list in CSV, a folder with any of these or images.
+///
+/// # Errors
+/// The path cannot be read.
+pub fn kind(path: &std::path::Path, limits: &super::Limits) -> Result<Kind, super::EvidenceError> {
+    if path.is_dir() {
+        return Ok(Kind::Folder);
+    }
+    let bytes = super::intake::read(path, limits)?;
+    let data =
+        super::SafeTensors::parse(path, &bytes.data, limits).is_ok_and(|st| st.get("images").is_some());
+    Ok(if data { Kind::Data } else { Kind::Other })
 }
