@@ -1,16 +1,18 @@
 //! What the laboratory writes down: every file that can carry metadata says what it is.
 
 use super::LabError;
-use crate::evidence::{DataSet, dataset::Pixels};
-use safetensors::tensor::{Dtype, TensorView};
-use std::collections::HashMap;
+use crate::evidence::DataSet;
+use crate::evidence::dataset::Pixels;
+use crate::evidence::safetensors::{Stored, write as write_arrays};
+use ndarray::Array1;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What every made file says about itself.
 pub const NOTICE: &str = "Laboratory specimen made by `laocoon lab` for isolated, authorised validation of forensic \
                           methods. Not for deployment.";
 
-/// A data set as the bytes of a safetensors file: `images` (u8, N×C×H×W) and `labels` (i64), with the [`NOTICE`] as its
+/// A data set as the bytes of a safetensors file: `images` (u8, N×C×H×W) and `labels` (i64), with the [`NOTICE`] in its
 /// metadata. The same set gives the same bytes.
 ///
 /// # Errors
@@ -19,17 +21,11 @@ pub fn dataset_bytes(set: &DataSet) -> Result<Vec<u8>, LabError> {
     let Some(Pixels::U8(images)) = &set.images else {
         return Err(super::implant::ImplantError::NoImages.into());
     };
-    let pixels: Vec<u8> = images.iter().copied().collect();
-    let labels: Vec<u8> = set.labels.iter().flat_map(|&l| (l as i64).to_le_bytes()).collect();
-    let view =
-        |dtype, shape, data| TensorView::new(dtype, shape, data).map_err(|e| LabError::write("images", e));
-    let tensors = [
-        ("images", view(Dtype::U8, images.shape().to_vec(), &pixels)?),
-        ("labels", view(Dtype::I64, vec![set.labels.len()], &labels)?),
-    ];
-    // One key only: the writer keeps metadata in a map without an order.
-    let metadata = HashMap::from([("notice".to_owned(), NOTICE.to_owned())]);
-    safetensors::serialize(tensors, Some(metadata)).map_err(|e| LabError::write("data set", e))
+    let images = Stored::from(images.view());
+    let labels = Stored::from(set.labels.iter().map(|&l| l as i64).collect::<Array1<i64>>());
+    let metadata = BTreeMap::from([("notice".to_owned(), NOTICE.to_owned())]);
+    write_arrays([("images", &images), ("labels", &labels)], &metadata)
+        .map_err(|e| LabError::write("data set", e))
 }
 
 /// Writes a file, making its folder.
