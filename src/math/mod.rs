@@ -2,3 +2,6 @@
 //! randomness, over `ndarray` and `linfa`.
 
 pub mod rng;
+pub mod robust;
+pub mod svd;
+pub mod tridiagonal;
