@@ -49,7 +49,9 @@ pub fn eigen(diagonal: &[f64], off: &[f64]) -> Option<(Vec<f64>, Array2<f64>)> {
                 g = cos * r - b;
                 let (low, high) = z.view_mut().split_at(Axis(0), i + 1);
                 let (low, high) = (low.index_axis_move(Axis(0), i), high.index_axis_move(Axis(0), 0));
-                Zip::from(low).and(high).for_each(|x, y| (*x, *y) = (cos * *x - sin * *y, sin * *x + cos * *y));
+                Zip::from(low)
+                    .and(high)
+                    .for_each(|x, y| (*x, *y) = (cos * *x - sin * *y, sin * *x + cos * *y));
             }
             if !underflow {
                 d[l] -= p;
