@@ -7,7 +7,7 @@ pub struct AdamSettings {
     pub rate: f32,
     /// Decay of the first and the second moment.
     pub betas: (f32, f32),
-    /// Added to the root of the second moment. 1e-7 in Keras, 1e-8 in PyTorch.
+    /// Added to the root of the second moment. 1e-7 in Keras, 1e-8 in `PyTorch`.
     pub epsilon: f32,
 }
 

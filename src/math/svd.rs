@@ -15,7 +15,7 @@ pub struct Leading {
 /// The `k` leading right singular vectors of `matrix` (n×d, finite).
 ///
 /// Golub–Kahan–Lanczos from a seeded start with full reorthogonalisation, run until every residual is below 1e-12
-/// of the largest eigenvalue of XᵀX, or the Krylov space is the whole space; under the feature `lapack` LAPACK's
+/// of the largest eigenvalue of `XᵀX`, or the Krylov space is the whole space; under the feature `lapack` LAPACK's
 /// full decomposition, which draws nothing. `check` is called about every millisecond of work and ends it early.
 ///
 /// # Errors
@@ -46,7 +46,7 @@ fn exact(matrix: ArrayView2<f64>, k: usize) -> Option<Leading> {
     Some(Leading { values: values.iter().take(k).copied().collect(), vectors })
 }
 
-/// The leading vectors and the orthonormal basis (as rows) of the Krylov space of XᵀX they were found in.
+/// The leading vectors and the orthonormal basis (as rows) of the Krylov space of `XᵀX` they were found in.
 pub(super) fn krylov<E>(
     matrix: ArrayView2<f64>,
     k: usize,
@@ -90,7 +90,7 @@ pub(super) fn krylov<E>(
             look = (steps + steps / 4 + 1).min(most);
         }
     }
-    Ok(ritz(&diagonal, &off, k, d, basis))
+    Ok(ritz(&diagonal, &off, k, d, &basis))
 }
 
 /// Whether the `k` leading Ritz pairs have residuals below 1e-12 of the largest eigenvalue.
@@ -101,16 +101,10 @@ fn converged(diagonal: &[f64], off: &[f64], k: usize) -> bool {
     steps > k && (0..k).all(|i| beta * vectors[[steps - 1, steps - 1 - i]].abs() <= 1e-12 * largest)
 }
 
-fn ritz(
-    diagonal: &[f64],
-    off: &[f64],
-    k: usize,
-    d: usize,
-    basis: Vec<Array1<f64>>,
-) -> (Leading, Array2<f64>) {
+fn ritz(diagonal: &[f64], off: &[f64], k: usize, d: usize, basis: &[Array1<f64>]) -> (Leading, Array2<f64>) {
     let steps = basis.len();
     let mut space = Array2::zeros((steps, d));
-    for (mut row, q) in space.rows_mut().into_iter().zip(&basis) {
+    for (mut row, q) in space.rows_mut().into_iter().zip(basis) {
         row.assign(q);
     }
     let k = k.min(steps);
@@ -199,8 +193,8 @@ mod tests {
             let scaled = &first(&u) * &Array1::from(values.clone());
             let matrix = scaled.dot(&first(&v).t());
             let found = top(&matrix, 3);
-            for i in 0..3.min(r) {
-                assert!((found.values[i] - values[i]).abs() < 1e-9, "{n}x{d}: {:?}", found.values);
+            for (i, want) in values.iter().enumerate().take(3) {
+                assert!((found.values[i] - want).abs() < 1e-9, "{n}x{d}: {:?}", found.values);
                 let cosine = found.vectors.row(i).dot(&v.column(i)).abs();
                 assert!((1.0 - cosine) < 1e-10, "{n}x{d} vector {i}: 1 - {}", 1.0 - cosine);
             }
