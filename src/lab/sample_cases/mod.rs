@@ -152,13 +152,13 @@ impl Evidence {
 }
 
 /// A 3×3 checker, white and (nearly) black, in the lower right corner.
-fn checker() -> Patch {
+pub fn checker() -> Patch {
     let pattern = Array3::from_shape_fn((3, 3, 3), |(_, y, x)| if (y + x) % 2 == 0 { 255 } else { 1 });
     let corner = super::draw::SIDE - 3;
     Patch { pattern, at: (corner, corner) }
 }
 
-fn input_spec() -> InputSpec {
+pub fn input_spec() -> InputSpec {
     InputSpec {
         shape: [3, super::draw::SIDE, super::draw::SIDE],
         range: [0.0, 1.0],
