@@ -67,9 +67,9 @@ struct Shadow {
 impl Scene {
     fn new(rng: &mut ChaCha8Rng) -> Self {
         let backdrop = Backdrop::new(rng);
-        let radius = rng.gen_range(0.31..0.43);
-        let centre = [0.5 + rng.gen_range(-0.07..0.07), 0.47 + rng.gen_range(-0.06..0.06)];
-        let day: f32 = rng.gen_range(0.5..1.12);
+        let radius = rng.gen_range(0.28..0.42);
+        let centre = [0.5 + rng.gen_range(-0.09..0.09), 0.46 + rng.gen_range(-0.08..0.08)];
+        let day: f32 = rng.gen_range(0.45..1.12);
         let warm: f32 = rng.gen_range(-0.09..0.09);
         let gain = [day * (1.0 + warm), day, day * (1.0 - warm)];
         let shadow = rng.gen_bool(0.25).then(|| Shadow {
@@ -104,8 +104,8 @@ impl Scene {
             shadow,
             leaves,
             dirt: (Noise::new(rng), rng.gen_range(0.0..0.3)),
-            blur: rng.gen_range(0.0..0.22),
-            noise: rng.gen_range(0.01..0.04),
+            blur: rng.gen_range(0.0..0.28),
+            noise: rng.gen_range(0.01..0.05),
         }
     }
 
