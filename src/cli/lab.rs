@@ -17,3 +17,21 @@ pub enum LabCommand {
         seed: u64,
     },
 }
+
+/// Runs a lab command.
+pub fn run(command: &LabCommand) -> anyhow::Result<Exit> {
+    match command {
+        LabCommand::SampleCases { out, seed } => {
+            say("laboratory specimens: for validating detectors, in isolation, where you are authorised to");
+            let screen = stderr_is_screen();
+            let mut last = String::new();
+            crate::lab::sample_cases::build(out, *seed, &mut |line| {
+                if screen || line != last {
+                    line.clone_into(&mut last);
+                    say(line);
+                }
+            })?;
+            Ok(Exit::Pass)
+        }
+    }
+}
