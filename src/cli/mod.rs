@@ -5,11 +5,13 @@
 mod explain;
 mod lab;
 mod open;
+mod progress;
 mod replay;
 mod report;
 mod run;
 mod scan;
 mod session_dir;
+mod target;
 mod verify;
 
 use crate::procedure::{Effort, Phase, Severity};
@@ -31,6 +33,19 @@ pub enum Exit {
     Incomplete = 3,
     /// A bug: a panic was caught; the session is kept.
     Bug = 70,
+}
+
+impl Exit {
+    /// From a code of [`crate::case::gate`].
+    fn of(code: u8) -> Self {
+        match code {
+            0 => Exit::Pass,
+            1 => Exit::Found,
+            2 => Exit::Usage,
+            3 => Exit::Incomplete,
+            _ => Exit::Bug,
+        }
+    }
 }
 
 /// An error of the caller's making: exit code 2.

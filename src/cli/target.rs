@@ -9,8 +9,15 @@ use std::path::PathBuf;
 
 /// The case that the paths name. Anything wrong with it is wrong usage (exit code 2).
 pub fn case(paths: &[PathBuf], options: &CaseOptions) -> anyhow::Result<CaseFile> {
-    CaseFile::from_paths(paths, &options.data, options.architecture.as_deref(), &Limits::default())
-        .map_err(|error| Usage(error.to_string()).into())
+    let mut case = CaseFile::from_paths(paths, &options.data, &Limits::default())
+        .map_err(|error| Usage(error.to_string()))?;
+    if let Some(architecture) = &options.architecture {
+        let Some(model) = &mut case.model else {
+            return Err(Usage("--architecture needs a model".into()).into());
+        };
+        model.architecture = Some(architecture.clone());
+    }
+    Ok(case)
 }
 
 impl Options {
