@@ -83,14 +83,18 @@ pub fn map(concern: Concern) -> Map {
             related: &["AML.T0074", "AML.T0109"],
             nist: &["NISTAML.051", "MEASURE 2.7"],
             cwe: &["CWE-345", "CWE-353", "CWE-494"],
-            steps: &["Get the file again from its publisher over another channel and compare digests; find where the two parted."],
+            steps: &[
+                "Get the file again from its publisher over another channel and compare digests; find where the two parted.",
+            ],
         },
         Concern::Malformed => Map {
             ids: Ids { atlas: &["AML.T0076"], owasp: &["LLM03:2025", "ML06:2023"] },
             related: &["AML.T0011.000", "AML.T0074"],
             nist: &["NISTAML.051", "MEASURE 2.7"],
             cwe: &["CWE-345"],
-            steps: &["Do not load the file: a malformed file can act before a reader notices the damage. Ask for it again."],
+            steps: &[
+                "Do not load the file: a malformed file can act before a reader notices the damage. Ask for it again.",
+            ],
         },
     }
 }
@@ -268,15 +272,23 @@ mod tests {
         for t in TECHNIQUES {
             let fact = listed("techniques").into_iter().find(|f| f["id"] == t.id).unwrap();
             assert_eq!(fact["full_name"], t.name);
-            let tactics: Vec<_> =
-                fact["tactics"].as_array().unwrap().iter().map(|x| x["name"].as_str().unwrap().to_owned()).collect();
+            let tactics: Vec<_> = fact["tactics"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|x| x["name"].as_str().unwrap().to_owned())
+                .collect();
             assert_eq!(tactics, t.tactics, "{}", t.id);
         }
         for m in MITIGATIONS {
             let fact = listed("mitigations").into_iter().find(|f| f["id"] == m.id).unwrap();
             assert_eq!(fact["name"], m.name);
-            let theirs: Vec<_> =
-                fact["addresses"].as_array().unwrap().iter().filter_map(|a| a.as_str().map(str::to_owned)).collect();
+            let theirs: Vec<_> = fact["addresses"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(|a| a.as_str().map(str::to_owned))
+                .collect();
             for t in TECHNIQUES {
                 assert_eq!(
                     theirs.iter().any(|a| a == t.id),

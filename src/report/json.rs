@@ -47,10 +47,22 @@ pub fn scan(state: &CaseState) -> Value {
     })
 }
 
-/// The document as text, indented, with a line break at the end.
+/// The document as text, indented, with a line break at the end. Characters that act on a terminal or mislead a reader
+/// are written as JSON escapes: nothing is lost, nothing acts.
 pub fn text(state: &CaseState) -> String {
     // A Value holds no map key but text and no float but finite ones: it always prints.
-    format!("{:#}\n", scan(state))
+    let plain = format!("{:#}\n", scan(state));
+    let mut out = String::with_capacity(plain.len());
+    for c in plain.chars() {
+        if c == '\n' || visible(c.encode_utf8(&mut [0; 4])).chars().eq([c]) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 fn evidence(item: &Item) -> Value {
@@ -68,10 +80,16 @@ fn evidence(item: &Item) -> Value {
 /// Procedures that were queued or skipped in the order of the plan, then those planned and never come to.
 fn procedures(state: &CaseState) -> Vec<Value> {
     let untouched = state.planned.iter().filter(|p| state.procedure(&p.id).is_none());
-    state.procedures.iter().map(procedure).chain(untouched.map(never)).collect()
+    state
+        .procedures
+        .iter()
+        .map(|p| procedure(p, state.superseded.get(&p.id)))
+        .chain(untouched.map(never))
+        .collect()
 }
 
-fn procedure(p: &ProcedureState) -> Value {
+/// A procedure as it stands; `earlier` is the run whose outcome stands while it runs again.
+fn procedure(p: &ProcedureState, earlier: Option<&ProcedureState>) -> Value {
     let mut out = Map::new();
     out.insert("id".into(), p.id.clone().into());
     out.insert("phase".into(), p.phase.map_or(Value::Null, |p| p.name().into()));
@@ -79,12 +97,14 @@ fn procedure(p: &ProcedureState) -> Value {
         Status::Finished { .. } => ("finished", Value::Null),
         Status::Skipped(why) => ("skipped", visible(why).into()),
         Status::Failed(why) => ("failed", visible(why).into()),
-        Status::Stopped { done, units } => ("stopped", format!("stopped after {done} of {units} units").into()),
+        Status::Stopped { done, units } => {
+            ("stopped", format!("stopped after {done} of {units} units").into())
+        }
         Status::Queued => ("stopped", "planned and not started".into()),
         Status::Running => ("stopped", "interrupted: no end is recorded".into()),
     };
     out.insert("status".into(), status.into());
-    let (record, seconds) = match &p.status {
+    let (record, seconds) = match &earlier.unwrap_or(p).status {
         Status::Finished { record, seconds } => (Some(record), number(*seconds)),
         _ => (None, Value::Null),
     };

@@ -10,7 +10,13 @@ pub fn write(report: &Report) -> String {
     let mut out = format!("# {}\n\n", esc(&report.title));
     // Writing to a String cannot fail, here and below.
     let _ = write!(out, "Case {}\n\n", esc(&report.case));
-    let _ = write!(out, "> **{} {}**\n>\n> {}\n\n", report.tone.mark(), esc(&report.headline), esc(&report.basis));
+    let _ = write!(
+        out,
+        "> **{} {}**\n>\n> {}\n\n",
+        report.tone.mark(),
+        esc(&report.headline),
+        esc(&report.basis)
+    );
     facts(&mut out, &report.facts);
     for (n, section) in report.sections.iter().enumerate() {
         self::section(&mut out, n + 1, section);

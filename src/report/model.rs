@@ -83,7 +83,11 @@ impl Section {
 
     /// Adds a table, or a sentence instead when it has no rows.
     pub fn table(&mut self, table: Table, when_empty: &str) {
-        self.blocks.push(if table.rows.is_empty() { Block::Text(when_empty.to_owned()) } else { Block::Table(table) });
+        self.blocks.push(if table.rows.is_empty() {
+            Block::Text(when_empty.to_owned())
+        } else {
+            Block::Table(table)
+        });
     }
 }
 

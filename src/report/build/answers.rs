@@ -108,7 +108,8 @@ impl Builder<'_> {
         };
         let open = self.state.procedures.iter().filter_map(|p| {
             let (word, why) = standing(&p.status);
-            let ours = self.phase(p) == Some(topic.phase) && self.concerns(topic, &p.id) && word != "finished";
+            let ours =
+                self.phase(p) == Some(topic.phase) && self.concerns(topic, &p.id) && word != "finished";
             ours.then(|| format!("Not determined by {} ({word}): {why}", self.name(&p.id)))
         });
 

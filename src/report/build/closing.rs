@@ -12,10 +12,19 @@ const GLOSSARY: [(&str, &str); 12] = [
     ("ATLAS", "MITRE's catalogue of attack techniques against AI systems; ids start with AML"),
     ("Backdoor", "a hidden behaviour that a trigger switches on; without it the model works as expected"),
     ("Baseline", "how often the model says the target class when nothing was changed"),
-    ("Confidence", "how sure a procedure is: low = a lead, medium = more likely than not, high = would stand alone"),
-    ("Control", "the same test with a random change of equal size, to show that the trigger and not the change did it"),
+    (
+        "Confidence",
+        "how sure a procedure is: low = a lead, medium = more likely than not, high = would stand alone",
+    ),
+    (
+        "Control",
+        "the same test with a random change of equal size, to show that the trigger and not the change did it",
+    ),
     ("Inconclusive", "too close to the threshold, too few samples, or contradictory"),
-    ("Nothing found", "the statistic stayed below its threshold within the limits stated; never the same as clean"),
+    (
+        "Nothing found",
+        "the statistic stayed below its threshold within the limits stated; never the same as clean",
+    ),
     ("Poisoned sample", "a training sample that was planted or altered to teach the model something"),
     ("Severity", "how bad it would be if true, whatever the confidence"),
     ("Target class", "the class the model says when it sees the trigger"),
@@ -24,7 +33,10 @@ const GLOSSARY: [(&str, &str); 12] = [
 
 impl Builder<'_> {
     fn of_phase(&self, phase: Phase) -> Vec<(String, &Record)> {
-        self.finished().filter(|(p, _)| self.phase(p) == Some(phase)).map(|(p, r)| (p.id.clone(), r)).collect()
+        self.finished()
+            .filter(|(p, _)| self.phase(p) == Some(phase))
+            .map(|(p, r)| (p.id.clone(), r))
+            .collect()
     }
 
     /// What harm was measured.
@@ -40,9 +52,16 @@ impl Builder<'_> {
             let rate = |name: &str| record.measures.get(name).and_then(Value::as_f64).map(percent);
             if let Some(success) = rate("success_rate") {
                 let between = record.measures.get("interval").and_then(Value::as_array).and_then(|i| {
-                    Some(format!(" (95 % interval {} to {})", percent(i.first()?.as_f64()?), percent(i.get(1)?.as_f64()?)))
+                    Some(format!(
+                        " (95 % interval {} to {})",
+                        percent(i.first()?.as_f64()?),
+                        percent(i.get(1)?.as_f64()?)
+                    ))
                 });
-                facts.push(("Success of the trigger".to_owned(), format!("{success}{}", between.unwrap_or_default())));
+                facts.push((
+                    "Success of the trigger".to_owned(),
+                    format!("{success}{}", between.unwrap_or_default()),
+                ));
             }
             facts.extend(rate("baseline").map(|v| ("Without any change".to_owned(), v)));
             facts.extend(rate("control_success_rate").map(|v| ("Random change of equal size".to_owned(), v)));
@@ -60,7 +79,8 @@ impl Builder<'_> {
             "Nothing here names an author. Techniques are read off the findings by a fixed table; tools are compared by \
              their published defaults, which anybody can use.",
         );
-        let mut table = Table::new("Findings in the words of public catalogues", &["Finding", "Catalogue", "Id", "Name"]);
+        let mut table =
+            Table::new("Findings in the words of public catalogues", &["Finding", "Catalogue", "Id", "Name"]);
         for f in &self.state.findings {
             let map = taxonomy::map(f.finding.concern);
             let groups: [(&str, Vec<&str>); 4] = [
@@ -77,7 +97,8 @@ impl Builder<'_> {
             }
         }
         s.table(table, "There is no finding to map.");
-        let releases: Vec<_> = taxonomy::RELEASES.iter().map(|(name, release)| format!("{name} {release}")).collect();
+        let releases: Vec<_> =
+            taxonomy::RELEASES.iter().map(|(name, release)| format!("{name} {release}")).collect();
         s.say(format!("Releases: {}.", releases.join("; ")));
         s.heading("Tools");
         match self.state.record("toolkit-match") {
@@ -116,9 +137,13 @@ impl Builder<'_> {
         let mut ids: Vec<_> = self.state.findings.iter().flat_map(|f| &f.finding.atlas).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut table = Table::new("Mitigations that ATLAS lists for the techniques found", &["Id", "Mitigation", "Addresses"]);
+        let mut table = Table::new(
+            "Mitigations that ATLAS lists for the techniques found",
+            &["Id", "Mitigation", "Addresses"],
+        );
         for m in taxonomy::MITIGATIONS {
-            let hit: Vec<_> = ids.iter().filter(|id| m.addresses.contains(&id.as_str())).map(|id| id.as_str()).collect();
+            let hit: Vec<_> =
+                ids.iter().filter(|id| m.addresses.contains(&id.as_str())).map(|id| id.as_str()).collect();
             if !hit.is_empty() {
                 table.row([m.id.to_owned(), m.name.to_owned(), hit.join(", ")]);
             }
@@ -134,7 +159,9 @@ impl Builder<'_> {
         let mut s = Section::new("limits", "Limits and what was not examined");
         let mut open = Vec::new();
         for section in self.state.case.iter().flat_map(|c| &c.unexamined) {
-            open.push(format!("The case file's section '{section}' was read but is not examined by this version."));
+            open.push(format!(
+                "The case file's section '{section}' was read but is not examined by this version."
+            ));
         }
         for p in &self.state.procedures {
             let (word, why) = standing(&p.status);
@@ -146,7 +173,9 @@ impl Builder<'_> {
             open.push(format!("{} was planned and never run.", self.name(&p.id)));
         }
         if self.assessment.model_score.is_none() {
-            open.push("No calibrated probability for the model: thresholds are those of each procedure.".to_owned());
+            open.push(
+                "No calibrated probability for the model: thresholds are those of each procedure.".to_owned(),
+            );
         }
         if self.assessment.data_score.is_none() {
             open.push("No calibrated probability for the training data.".to_owned());
@@ -191,7 +220,10 @@ impl Builder<'_> {
 
     fn command(&self) -> String {
         let state = self.state;
-        let path = state.case.as_ref().map_or_else(|| "case.toml".to_owned(), |c| c.root.join("case.toml").display().to_string());
+        let path = state
+            .case
+            .as_ref()
+            .map_or_else(|| "case.toml".to_owned(), |c| c.root.join("case.toml").display().to_string());
         let mut words = vec!["laocoon scan".to_owned(), shell(&path), format!("--seed {}", state.seed)];
         if state.effort != Effort::default() {
             words.push(format!("--effort {}", state.effort.name()));
@@ -228,15 +260,18 @@ impl Builder<'_> {
     /// The words used.
     pub(super) fn glossary(&self) -> Section {
         let mut s = Section::new("glossary", "Words used");
-        s.blocks.push(Block::Facts(GLOSSARY.iter().map(|(w, m)| ((*w).to_owned(), (*m).to_owned())).collect()));
+        s.blocks
+            .push(Block::Facts(GLOSSARY.iter().map(|(w, m)| ((*w).to_owned(), (*m).to_owned())).collect()));
         s
     }
 }
 
 /// The compared tools, best first, with what speaks for and against each.
 fn candidates(record: &Record) -> Table {
-    let mut table =
-        Table::new("Tools compared; shares are relative to this list and its assumed base rates", &["Consistent with", "#Share", "For", "Against"]);
+    let mut table = Table::new(
+        "Tools compared; shares are relative to this list and its assumed base rates",
+        &["Consistent with", "#Share", "For", "Against"],
+    );
     let listed = record.measures.get("candidates").and_then(Value::as_array);
     for c in listed.into_iter().flatten().take(8) {
         let text = |name: &str| c.get(name).map(cell).unwrap_or_default();

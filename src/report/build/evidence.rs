@@ -18,7 +18,8 @@ impl Builder<'_> {
                 ItemState::Accepted => "accepted".to_owned(),
                 ItemState::Refused(why) => format!("refused: {why}"),
             };
-            let sha256 = if item.sha256.is_empty() { "could not be read".to_owned() } else { item.sha256.clone() };
+            let sha256 =
+                if item.sha256.is_empty() { "could not be read".to_owned() } else { item.sha256.clone() };
             table.row([
                 item.id.clone(),
                 item.role.name().to_owned(),
@@ -74,12 +75,17 @@ impl Builder<'_> {
                 f.finding.evidence.join(", "),
             ]);
         }
-        s.table(table, "No procedure accused anything. What was looked at, and how far, is in the next section.");
+        s.table(
+            table,
+            "No procedure accused anything. What was looked at, and how far, is in the next section.",
+        );
         for f in &self.state.findings {
             let named = |id: &String| taxonomy::name(id).map_or_else(|| id.clone(), |n| format!("{id} {n}"));
             let ids: Vec<_> = f.finding.atlas.iter().chain(&f.finding.owasp).map(named).collect();
-            let detail = if f.finding.detail.is_empty() { f.finding.title.clone() } else { f.finding.detail.clone() };
-            s.blocks.push(Block::Facts(vec![(f.id.clone(), detail), ("References".to_owned(), ids.join("; "))]));
+            let detail =
+                if f.finding.detail.is_empty() { f.finding.title.clone() } else { f.finding.detail.clone() };
+            s.blocks
+                .push(Block::Facts(vec![(f.id.clone(), detail), ("References".to_owned(), ids.join("; "))]));
         }
         s
     }

@@ -78,9 +78,11 @@ impl<'a> Builder<'a> {
         self.about(id).map_or_else(|| id.to_owned(), |a| format!("{} ({id})", a.title))
     }
 
-    /// Finished procedures with their records, in the order of the plan.
+    /// Procedures with an outcome that stands (that of an earlier run while they run again), in the order of the plan.
     fn finished(&self) -> impl Iterator<Item = (&'a ProcedureState, &'a Record)> + use<'a> {
-        self.state.procedures.iter().filter_map(|p| match &p.status {
+        let state = self.state;
+        let standing = state.procedures.iter().map(|p| state.superseded.get(&p.id).unwrap_or(p));
+        standing.filter_map(|p| match &p.status {
             Status::Finished { record, .. } => Some((p, record.as_ref())),
             _ => None,
         })
@@ -116,7 +118,9 @@ fn standing(status: &Status) -> (&'static str, String) {
         Status::Running => ("interrupted", "started; no end is recorded".to_owned()),
         Status::Finished { .. } => ("finished", String::new()),
         Status::Skipped(reason) => ("skipped", reason.clone()),
-        Status::Stopped { done, units } => ("stopped", format!("stopped by the analyst after {done} of {units} units")),
+        Status::Stopped { done, units } => {
+            ("stopped", format!("stopped by the analyst after {done} of {units} units"))
+        }
         Status::Failed(reason) => ("failed", reason.clone()),
     }
 }

@@ -19,13 +19,10 @@ impl Builder<'_> {
             table.rows.push(self.line(phase, &id));
         }
         s.table(table, "No procedure is known.");
-        let finished: Vec<_> = self.finished().map(|(p, r)| (p.clone(), r.clone())).collect();
-        for phase in Phase::ALL {
-            for (p, record) in finished.iter().filter(|(p, _)| self.phase(p) == Some(phase)) {
-                self.one(&mut s, p, record);
-            }
-        }
-        for (p, record) in finished.iter().filter(|(p, _)| self.phase(p).is_none()) {
+        let mut finished: Vec<_> =
+            self.finished().map(|(p, r)| (self.phase(p), p.clone(), r.clone())).collect();
+        finished.sort_by_key(|(phase, ..)| phase.map_or(Phase::ALL.len(), |p| p as usize));
+        for (_, p, record) in &finished {
             self.one(&mut s, p, record);
         }
         s
@@ -34,7 +31,8 @@ impl Builder<'_> {
     /// Everything this program knows or the journal names, by phase.
     fn all(&self) -> Vec<(Option<Phase>, String)> {
         let mut ids: Vec<String> = self.state.planned.iter().map(|p| p.id.clone()).collect();
-        let others = self.state.procedures.iter().map(|p| p.id.as_str()).chain(self.known.iter().map(|a| a.id));
+        let others =
+            self.state.procedures.iter().map(|p| p.id.as_str()).chain(self.known.iter().map(|a| a.id));
         for id in others {
             if !ids.iter().any(|i| i == id) {
                 ids.push(id.to_owned());
@@ -42,7 +40,9 @@ impl Builder<'_> {
         }
         let phase = |id: &str| {
             let planned = self.state.planned.iter().find(|p| p.id == id).map(|p| p.phase);
-            planned.or_else(|| self.state.procedure(id).and_then(|p| p.phase)).or_else(|| self.about(id).map(|a| a.phase))
+            planned
+                .or_else(|| self.state.procedure(id).and_then(|p| p.phase))
+                .or_else(|| self.about(id).map(|a| a.phase))
         };
         let mut all: Vec<_> = ids.into_iter().map(|id| (phase(&id), id)).collect();
         all.sort_by_key(|(p, _)| p.map_or(Phase::ALL.len(), |p| p as usize));
@@ -61,13 +61,28 @@ impl Builder<'_> {
             } else {
                 "left out by the restriction of this session"
             };
-            return vec![phase, id.to_owned(), "never run".to_owned(), dash(), dash(), dash(), dash(), why.to_owned()];
+            return vec![
+                phase,
+                id.to_owned(),
+                "never run".to_owned(),
+                dash(),
+                dash(),
+                dash(),
+                dash(),
+                why.to_owned(),
+            ];
         };
         let (status, why) = standing(&p.status);
         let mut row = vec![phase, id.to_owned(), status.to_owned()];
-        if let Status::Finished { record, seconds } = &p.status {
+        let (end, why) = match self.state.superseded.get(id) {
+            Some(earlier) => {
+                (&earlier.status, format!("run again: {why}; the numbers are of the earlier run"))
+            }
+            None => (&p.status, if why.is_empty() { dash() } else { why }),
+        };
+        if let Status::Finished { record, seconds } = end {
             row.extend([record.verdict.name().to_owned(), cell(&record.statistic), cell(&record.threshold)]);
-            row.extend([number((*seconds * 100.0).round() / 100.0), dash()]);
+            row.extend([number((*seconds * 100.0).round() / 100.0), why]);
         } else {
             row.extend([dash(), dash(), dash(), dash(), why]);
         }

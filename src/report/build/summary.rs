@@ -26,7 +26,10 @@ impl Builder<'_> {
         let gap = if self.missing.is_empty() {
             "Everything planned for this case finished.".to_owned()
         } else {
-            format!("The examination is incomplete ({}, listed below).", count(self.missing.len(), "open point"))
+            format!(
+                "The examination is incomplete ({}, listed below).",
+                count(self.missing.len(), "open point")
+            )
         };
         let basis = format!("{} finished, {flagged} of them flagged. {gap}", count(finished, "procedure"));
         let (tone, headline) = match self.assessment.verdict {
@@ -45,12 +48,19 @@ impl Builder<'_> {
 
     /// What the surest findings of each kind say, in one sentence each.
     fn accusation(&self) -> String {
-        let kinds = ["The files are not safe or not what they claim", "The model carries a backdoor", "The training data is poisoned"];
+        let kinds = [
+            "The files are not safe or not what they claim",
+            "The model carries a backdoor",
+            "The training data is poisoned",
+        ];
         let mut said = Vec::new();
         for (kind, topic) in kinds.iter().zip(&TOPICS) {
             if let Some(best) = self.found(topic).first() {
                 let sure = wording(best.finding.confidence);
-                said.push(format!("{kind}. {}.", sure.strip_prefix("Yes: ").map_or_else(|| sure.to_owned(), capital)));
+                said.push(format!(
+                    "{kind}. {}.",
+                    sure.strip_prefix("Yes: ").map_or_else(|| sure.to_owned(), capital)
+                ));
             }
         }
         if said.is_empty() { "Something was flagged; see the findings.".to_owned() } else { said.join(" ") }
@@ -70,7 +80,10 @@ impl Builder<'_> {
             ("Complete".to_owned(), if self.missing.is_empty() { "yes" } else { "no" }.to_owned()),
             ("Model score".to_owned(), score(self.assessment.model_score)),
             ("Data score".to_owned(), score(self.assessment.data_score)),
-            ("Attack family".to_owned(), self.assessment.family.clone().unwrap_or_else(|| "not named".to_owned())),
+            (
+                "Attack family".to_owned(),
+                self.assessment.family.clone().unwrap_or_else(|| "not named".to_owned()),
+            ),
         ];
         if let Some(model) = self.state.evidence.iter().find(|i| i.role == Role::Model) {
             let refused = matches!(model.state, ItemState::Refused(_));
@@ -116,13 +129,15 @@ impl Builder<'_> {
         let of = |phase: Phase| {
             self.finished()
                 .filter(move |(p, r)| self.phase(p) == Some(phase) && r.verdict == Verdict::Flagged)
-                .flat_map(|(p, r)| r.figures.iter().map(move |(name, hash)| (p.id.clone(), name.clone(), hash.clone())))
+                .flat_map(|(p, r)| {
+                    r.figures.iter().map(move |(name, hash)| (p.id.clone(), name.clone(), hash.clone()))
+                })
                 .collect::<Vec<_>>()
         };
         let recovery = of(Phase::Recovery);
-        let pictures = recovery
-            .iter()
-            .find(|(_, _, hash)| self.blobs.figure(hash).is_ok_and(|f| matches!(f.body, Body::Thumbnails { .. })));
+        let pictures = recovery.iter().find(|(_, _, hash)| {
+            self.blobs.figure(hash).is_ok_and(|f| matches!(f.body, Body::Thumbnails { .. }))
+        });
         pictures.or(recovery.first()).cloned().or_else(|| of(Phase::Detection).first().cloned())
     }
 }
