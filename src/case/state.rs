@@ -1,8 +1,9 @@
 //! The state of a case: a pure fold over its events. Panes, reports and exit codes read this and nothing else.
 
-use super::Event;
+use super::{Event, JournalRecord, Planned};
 use crate::evidence::{CaseFile, Item};
 use crate::procedure::{Effort, Finding, Phase, Record};
+use std::collections::BTreeMap;
 
 /// Where a procedure stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +50,7 @@ pub struct ProcedureState {
 /// A finding with its number and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Numbered {
-    /// "F1", in the order found.
+    /// "F1", in the order of the plan: independent of which job ended first.
     pub id: String,
     /// Procedure id.
     pub procedure: String,
@@ -85,11 +86,17 @@ pub struct CaseState {
     pub only: Vec<String>,
     /// Restriction to phases.
     pub phases: Vec<String>,
+    /// What a complete investigation runs, in order.
+    pub planned: Vec<Planned>,
+    /// Parameters the analyst set, by procedure id.
+    pub overrides: BTreeMap<String, serde_json::Value>,
+    /// Asked for and not come to an end yet.
+    pub requested: Vec<String>,
     /// The register.
     pub evidence: Vec<Item>,
     /// Items that changed during work: id and what differs.
     pub changed: Vec<(String, String)>,
-    /// Procedures in the order they were first planned.
+    /// Procedures that were queued or skipped, in the order of the plan.
     pub procedures: Vec<ProcedureState>,
     /// Findings of finished procedures, numbered.
     pub findings: Vec<Numbered>,
@@ -104,6 +111,15 @@ pub struct CaseState {
 }
 
 impl CaseState {
+    /// The state after a sequence of records.
+    pub fn fold<'a>(records: impl IntoIterator<Item = &'a JournalRecord>) -> Self {
+        let mut state = Self::default();
+        for r in records {
+            state.apply(r.n, &r.time, &r.hash, &r.event);
+        }
+        state
+    }
+
     /// Adds one event. Pure: no clock, no disk, no registry lookups beyond names.
     pub fn apply(&mut self, n: u64, time: &str, hash: &str, event: &Event) {
         let _ = (n, time, hash, event);

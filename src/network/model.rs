@@ -35,7 +35,11 @@ impl Model {
     ///
     /// # Errors
     /// No such layer; input of another shape.
-    pub fn activations(&self, unit: ArrayView4<f32>, layer: &str) -> Result<(Array2<f32>, Array2<f32>), NetworkError> {
+    pub fn activations(
+        &self,
+        unit: ArrayView4<f32>,
+        layer: &str,
+    ) -> Result<(Array2<f32>, Array2<f32>), NetworkError> {
         let _ = (unit, layer);
         todo!()
     }

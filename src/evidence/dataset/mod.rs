@@ -63,7 +63,9 @@ impl DataSet {
         let mut out = Array4::<f32>::zeros((indices.len(), c, h, w));
         for (mut to, &i) in out.outer_iter_mut().zip(indices) {
             match self.images.as_ref()? {
-                Pixels::U8(a) => to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0),
+                Pixels::U8(a) => {
+                    to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0)
+                }
                 Pixels::F32(a) => to.assign(&a.index_axis(ndarray::Axis(0), i)),
             }
         }
