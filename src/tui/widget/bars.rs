@@ -115,8 +115,6 @@ mod tests {
         let bars = bars(&[f64::INFINITY, f64::NAN, -3.0, 1.0], 2.0);
         let rows =
             drawn(Bars { bars: &bars, threshold: None, cursor: None, theme: Theme { depth: Depth::Mono } }, 17, 4);
-        assert_eq!(rows, [" ! 0  ██████  inf", "   1          nan", "   2         -3.00", "   3  ██████ 1.00"].map(|r| r
-            .replace("        -3", "       -3")
-            .replace("  inf", "  inf")), "{rows:?}");
+        assert_eq!(rows, [" ! 0  █████   inf", "   1          nan", "   2        -3.00", "   3  █████  1.00"]);
     }
 }

@@ -128,7 +128,7 @@ mod tests {
             theme: Theme { depth: Depth::Mono },
         };
         let rows = drawn(heat, 23, 6);
-        assert_eq!(rows[1].trim_end(), "r    █", "{rows:?}");
+        assert_eq!(rows[1], "r    █", "{rows:?}");
         assert!(rows[5].contains("the mo"), "{rows:?}");
     }
 }

@@ -63,8 +63,10 @@ impl Widget for Scatter<'_> {
                 plain += usize::from(!group.flagged);
                 let word = if group.flagged { " flagged" } else { "" };
                 spans.push(Span::styled(mark, style));
-                spans.push(Span::raw(format!(" {} ({}){word}  ", group.name, group.points.len())));
+                spans.push(Span::raw(format!(" {} ({}){word}", group.name, group.points.len())));
+                spans.push(Span::raw("  "));
             }
+            spans.pop();
             if legend > 0 {
                 let line = cut_line(Line::from(spans), usize::from(area.width));
                 buf.set_line(area.x, area.bottom() - 1, &line, area.width);
