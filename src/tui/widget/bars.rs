@@ -28,6 +28,13 @@ pub struct Bars<'a> {
     pub theme: Theme,
 }
 
+/// A bar of so many cells, to an eighth.
+pub fn stroke(cells: f64) -> String {
+    let whole = cells as usize;
+    let rest = EIGHTHS[(((cells - whole as f64) * 8.0) as usize).min(7)];
+    format!("{}{rest}", "█".repeat(whole))
+}
+
 impl Widget for Bars<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let rows = usize::from(area.height);
@@ -65,10 +72,7 @@ impl Widget for Bars<'_> {
             if let Some(at) = line {
                 put(start + at, "┊", self.theme.dim());
             }
-            let long = cells(bar.value);
-            let whole = long as usize;
-            let rest = EIGHTHS[(((long - whole as f64) * 8.0) as usize).min(7)];
-            put(start, &format!("{}{rest}", "█".repeat(whole)), style);
+            put(start, &stroke(cells(bar.value)), style);
             let number = if bar.flagged { self.theme.alarm() } else { self.theme.text() };
             put(start + room + 1, &fit_right(&num(bar.value), values), number);
         }

@@ -8,7 +8,7 @@ mod lines;
 mod scatter;
 mod thumbnails;
 
-pub use bars::Bars;
+pub use bars::{Bars, stroke};
 pub use heat::Heat;
 pub use histogram::Histogram;
 pub use lines::Lines;
