@@ -154,3 +154,46 @@ pub enum Event {
         line: String,
     },
 }
+
+impl Event {
+    /// The types this version knows, as the journal names them.
+    pub const KINDS: [&str; 15] = [
+        "case_opened",
+        "resumed",
+        "planned",
+        "requested",
+        "evidence_added",
+        "evidence_changed",
+        "job_queued",
+        "job_started",
+        "job_ended",
+        "job_skipped",
+        "job_stopped",
+        "job_failed",
+        "noted",
+        "exported",
+        "recovered",
+    ];
+
+    /// Its `type` in the journal.
+    pub fn kind(&self) -> &str {
+        match self {
+            Event::CaseOpened { .. } => "case_opened",
+            Event::Resumed { .. } => "resumed",
+            Event::Planned { .. } => "planned",
+            Event::Requested { .. } => "requested",
+            Event::EvidenceAdded { .. } => "evidence_added",
+            Event::EvidenceChanged { .. } => "evidence_changed",
+            Event::JobQueued { .. } => "job_queued",
+            Event::JobStarted { .. } => "job_started",
+            Event::JobEnded { .. } => "job_ended",
+            Event::JobSkipped { .. } => "job_skipped",
+            Event::JobStopped { .. } => "job_stopped",
+            Event::JobFailed { .. } => "job_failed",
+            Event::Noted { .. } => "noted",
+            Event::Exported { .. } => "exported",
+            Event::Recovered { .. } => "recovered",
+            Event::Unknown { kind, .. } => kind,
+        }
+    }
+}

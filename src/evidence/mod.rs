@@ -3,6 +3,7 @@
 //! Bytes are read once ([`intake`]), hashed as they are read, and parsed from the same bytes. Sizes are checked
 //! before allocation, every cap is named in its message, and text that comes from evidence is [`Untrusted`].
 
+pub mod array;
 pub mod case_file;
 pub mod dataset;
 pub mod error;
@@ -10,8 +11,10 @@ pub mod format;
 pub mod intake;
 pub mod limits;
 pub mod register;
+pub mod safetensors;
 pub mod text;
 
+pub use array::RawArray;
 pub use case_file::{CaseFile, DataEntry, InputSpec, ModelEntry};
 pub use dataset::DataSet;
 pub use error::EvidenceError;
@@ -19,4 +22,5 @@ pub use format::Format;
 pub use intake::Bytes;
 pub use limits::Limits;
 pub use register::{Item, ItemState, Role};
+pub use safetensors::SafeTensors;
 pub use text::Untrusted;

@@ -72,3 +72,29 @@ impl DataSet {
         Some(out)
     }
 }
+
+/// What a path given without a role seems to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A data set.
+    Data,
+    /// A folder that is no data set.
+    Folder,
+    /// Any other file.
+    Other,
+}
+
+/// Tells data sets from other things by content: a safetensors file with `images`, `labels` or `activations`, npy,
+/// npz, IDX, a list in CSV, a folder with any of these or images.
+///
+/// # Errors
+/// The path cannot be read.
+pub fn kind(path: &std::path::Path, limits: &super::Limits) -> Result<Kind, super::EvidenceError> {
+    if path.is_dir() {
+        return Ok(Kind::Folder);
+    }
+    let bytes = super::intake::read(path, limits)?;
+    let data =
+        super::SafeTensors::parse(path, &bytes.data, limits).is_ok_and(|st| st.get("images").is_some());
+    Ok(if data { Kind::Data } else { Kind::Other })
+}

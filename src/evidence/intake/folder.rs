@@ -1,0 +1,139 @@
+//! Folders: listed without following links, in one order everywhere, and hashed as a whole.
+
+use super::{Progress, digest_file, hex, open};
+use crate::evidence::{EvidenceError, Limits};
+use sha2::{Digest, Sha256};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Levels of folders in folders.
+const DEPTH: usize = 64;
+
+/// The digest of one file of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDigest {
+    /// Path relative to the folder.
+    pub path: PathBuf,
+    /// Lower-case hex SHA-256.
+    pub sha256: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// The digest of a folder of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderDigest {
+    /// SHA-256 over the sorted lines `sha256␠␠relative path\n` of its files: what
+    /// `cd folder && find . -type f -printf '%P\0' | xargs -0 sha256sum | LC_ALL=C sort | sha256sum` prints.
+    pub sha256: String,
+    /// Sum of the sizes.
+    pub bytes: u64,
+    /// The files, sorted by path.
+    pub files: Vec<FileDigest>,
+    /// What is in the folder but no regular file (links, pipes, devices), relative, sorted: not followed, not hashed.
+    pub others: Vec<PathBuf>,
+}
+
+/// The regular files below a folder and everything else that is no folder, both relative and sorted by bytes.
+///
+/// # Errors
+/// Not a folder, unreadable, more than [`Limits::folder_files`] entries, or nested deeper than 64 folders.
+pub fn list(folder: &Path, limits: &Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>), EvidenceError> {
+    let kind = std::fs::symlink_metadata(folder)
+        .map_err(|e| EvidenceError::whole(folder, "intake.open", open::describe(&e)))?
+        .file_type();
+    if !kind.is_dir() {
+        let what = if kind.is_symlink() { "a symbolic link; links are not followed" } else { "not a folder" };
+        return Err(EvidenceError::whole(folder, "intake.not_a_folder", what));
+    }
+    let (mut files, mut others, mut seen) = (Vec::new(), Vec::new(), 0usize);
+    let mut open_folders = vec![(PathBuf::new(), 0usize)];
+    while let Some((relative, depth)) = open_folders.pop() {
+        let here = folder.join(&relative);
+        let failed = |e: std::io::Error| EvidenceError::whole(&here, "intake.open", open::describe(&e));
+        for entry in std::fs::read_dir(&here).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            seen += 1;
+            if seen > limits.folder_files {
+                let reason = format!("more than {} entries (folder_files)", limits.folder_files);
+                return Err(EvidenceError::whole(folder, "intake.folder_files", reason));
+            }
+            let (path, kind) = (relative.join(entry.file_name()), entry.file_type().map_err(failed)?);
+            if kind.is_file() {
+                files.push(path);
+            } else if !kind.is_dir() {
+                others.push(path);
+            } else if depth == DEPTH {
+                let reason = format!("folders nested deeper than {DEPTH} levels");
+                return Err(EvidenceError::whole(folder, "intake.depth", reason));
+            } else {
+                open_folders.push((path, depth + 1));
+            }
+        }
+    }
+    for list in [&mut files, &mut others] {
+        list.sort_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+    }
+    Ok((files, others))
+}
+
+/// Hashes every file below a folder. Progress counts files.
+///
+/// # Errors
+/// As [`list`]; a file that cannot be read; code `intake.stopped` when `progress` says stop.
+pub fn digest_folder(
+    folder: &Path,
+    limits: &Limits,
+    progress: Progress,
+) -> Result<FolderDigest, EvidenceError> {
+    let (files, others) = list(folder, limits)?;
+    Ok(FolderDigest { others, ..digest_listed(folder, &files, progress)? })
+}
+
+/// Hashes the named files below a folder, in the given order (they should be sorted). Progress counts files.
+///
+/// # Errors
+/// A file that cannot be read; code `intake.stopped` when `progress` says stop.
+pub fn digest_listed(
+    folder: &Path,
+    files: &[PathBuf],
+    progress: Progress,
+) -> Result<FolderDigest, EvidenceError> {
+    let mut out = Vec::with_capacity(files.len());
+    for (done, path) in files.iter().enumerate() {
+        let stopped = || EvidenceError::whole(folder, "intake.stopped", "reading was stopped");
+        if !progress(done as u64, files.len() as u64) {
+            return Err(stopped());
+        }
+        // Big files inside must notice a stop too.
+        let inner = |_, _| progress(done as u64, files.len() as u64);
+        let (sha256, bytes) = digest_file(&folder.join(path), &inner)?;
+        out.push(FileDigest { path: path.clone(), sha256, bytes });
+    }
+    let mut lines: Vec<Vec<u8>> = out.iter().map(line).collect();
+    lines.sort();
+    let mut hash = Sha256::new();
+    lines.iter().for_each(|l| hash.update(l));
+    let bytes = out.iter().map(|f| f.bytes).sum();
+    Ok(FolderDigest { sha256: hex(&hash.finalize()), bytes, files: out, others: Vec::new() })
+}
+
+/// `sha256␠␠path\n`, a name with a line break or backslash escaped as `sha256sum` does, so that no name can pass for
+/// two files.
+fn line(file: &FileDigest) -> Vec<u8> {
+    let name = file.path.as_os_str().as_bytes();
+    let escaped = name.iter().any(|b| matches!(b, b'\n' | b'\r' | b'\\'));
+    let mut out = if escaped { vec![b'\\'] } else { Vec::new() };
+    out.extend_from_slice(file.sha256.as_bytes());
+    out.extend_from_slice(b"  ");
+    for &b in name {
+        match b {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b => out.push(b),
+        }
+    }
+    out.push(b'\n');
+    out
+}
