@@ -33,6 +33,8 @@ pub enum Exit {
     Incomplete = 3,
     /// A bug: a panic was caught; the session is kept.
     Bug = 70,
+    /// Ended by SIGINT, SIGTERM or SIGHUP; everything done so far is kept.
+    Signal = 130,
 }
 
 impl Exit {
@@ -44,6 +46,14 @@ impl Exit {
             2 => Exit::Usage,
             3 => Exit::Incomplete,
             _ => Exit::Bug,
+        }
+    }
+
+    /// How the workbench was left.
+    fn left(exit: crate::tui::Exit) -> Self {
+        match exit {
+            crate::tui::Exit::Left => Exit::Pass,
+            crate::tui::Exit::Signal(_) => Exit::Signal,
         }
     }
 }

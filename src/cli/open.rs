@@ -1,12 +1,15 @@
 //! `laocoon [open] PATH`: the workbench.
 
 use super::{CaseOptions, Exit, Usage, print, progress::Progress, say, session_dir, target};
-use crate::evidence::Limits;
+use crate::case::{Blobs, CaseState, Session, write_whole};
+use crate::evidence::{Limits, intake};
 use crate::investigation::{Investigation, Options};
+use crate::report::{self, Format};
 use crate::tui;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `laocoon open PATH`.
@@ -30,29 +33,58 @@ pub struct LookArgs {
     /// Colours: auto follows the terminal and NO_COLOR.
     #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
     color: ColorArg,
+    /// Leave the mouse to the terminal.
+    #[arg(long)]
+    no_mouse: bool,
 }
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ColorArg {
-    /// The terminal's 16 colours, none when NO_COLOR is set.
+    /// The terminal's 16 colours, none when `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Colours even when NO_COLOR is set.
+    /// Colours even when `NO_COLOR` is set.
     Always,
     /// None: marks and words only.
     Never,
 }
 
 impl LookArgs {
-    /// The workbench's theme.
-    pub fn theme(&self) -> tui::Theme {
-        match self.color {
-            ColorArg::Always => tui::Theme::terminal(),
-            ColorArg::Never => tui::Theme::mono(),
-            ColorArg::Auto if std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) => tui::Theme::mono(),
-            ColorArg::Auto => tui::Theme::terminal(),
+    /// The workbench's options; reports go to `exports`.
+    pub fn options(&self, exports: Option<PathBuf>) -> tui::Options {
+        tui::Options {
+            color: match self.color {
+                ColorArg::Auto => None,
+                ColorArg::Always => Some(true),
+                ColorArg::Never => Some(false),
+            },
+            mouse: !self.no_mouse,
+            exporter: exports.map(|session| Arc::new(ToSession { session }) as Arc<dyn tui::Exporter>),
         }
+    }
+}
+
+/// Writes reports into the session's own folder, never beside the evidence.
+struct ToSession {
+    session: PathBuf,
+}
+
+impl tui::Exporter for ToSession {
+    fn formats(&self) -> &[&'static str] {
+        &["html", "markdown", "json"]
+    }
+
+    fn export(&self, format: &str, state: &CaseState) -> Result<tui::Exported, String> {
+        let format = Format::named(format).ok_or_else(|| format!("no format '{format}'"))?;
+        let extension = if format == Format::Markdown { "md" } else { format.name() };
+        let folder = self.session.join("reports");
+        let path = folder.join(format!("report-{}.{extension}", state.events));
+        let text = report::render(format, state, &Blobs::new(&self.session));
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| write_whole(&path, text.as_bytes()))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(tui::Exported { path, sha256: intake::sha256(text.as_bytes()) })
     }
 }
 
@@ -82,11 +114,14 @@ pub fn run(args: OpenArgs) -> anyhow::Result<Exit> {
             progress.show(&investigation);
         }
         progress.end(&investigation);
-        return print(&tui::plain(&investigation.state(), investigation.blobs()));
+        return print(&tui::plain(&investigation));
     }
-    let (folder, head) = tui::run(investigation, args.look.theme())?;
-    say(&format!("session: {} (head {head})", folder.display()));
-    Ok(Exit::Pass)
+    let folder = investigation.folder().to_owned();
+    let left = tui::run(investigation, &args.look.options(Some(folder.clone())))?;
+    if let Ok(session) = Session::open(&folder) {
+        say(&format!("session: {} (head {})", folder.display(), session.state().head));
+    }
+    Ok(Exit::left(left))
 }
 
 fn investigate(path: &Path, options: &CaseOptions) -> anyhow::Result<Investigation> {
@@ -103,21 +138,19 @@ fn investigate(path: &Path, options: &CaseOptions) -> anyhow::Result<Investigati
 
 /// Recent sessions, then the shipped sample cases.
 fn pick(look: &LookArgs) -> anyhow::Result<Option<PathBuf>> {
-    let mut entries: Vec<tui::PickEntry> = session_dir::recent()
-        .into_iter()
-        .take(20)
-        .filter_map(|path| {
-            let state = crate::case::Session::open(&path).ok()?.state();
-            let title = state.case.as_ref().map_or_else(String::new, |case| case.title.clone());
-            let line = format!("{title} · {} findings · {} events", state.findings.len(), state.events);
-            Some(tui::PickEntry { group: "recent sessions", path, line })
-        })
-        .collect();
+    let mut entries = Vec::new();
+    for path in session_dir::recent().into_iter().take(20) {
+        let Ok(session) = Session::open(&path) else { continue };
+        let state = session.state();
+        let (id, title) = state.case.as_ref().map_or(("", ""), |case| (&case.id, &case.title));
+        let what = format!("{title} · {} findings · {} events", state.findings.len(), state.events);
+        entries.push(tui::Entry { section: "recent sessions".into(), name: id.into(), what, path });
+    }
     for path in sample_cases() {
         let Ok(case) = target::case(std::slice::from_ref(&path), &CaseOptions::default()) else { continue };
-        entries.push(tui::PickEntry { group: "sample cases", path, line: case.title });
+        entries.push(tui::Entry { section: "sample cases".into(), name: case.id, what: case.title, path });
     }
-    Ok(tui::pick(entries, look.theme())?)
+    Ok(tui::pick(entries, &look.options(None))?.map(|entry| entry.path))
 }
 
 /// The shipped cases: beside the current folder, or beside the program and the folders above it.

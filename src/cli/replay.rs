@@ -2,7 +2,7 @@
 
 use super::{Exit, Usage, open::LookArgs, print, say};
 use crate::case::Session;
-use crate::tui;
+use crate::tui::{self, Replay};
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -28,13 +28,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     for warning in session.warnings() {
         say(&format!("warning: {warning}"));
     }
-    let at = args.at.unwrap_or(session.len()).min(session.len());
+    let mut replay = Replay::new(session);
+    if let Some(n) = args.at {
+        replay.go_to(n);
+    }
     if args.plain {
-        return print(&tui::plain(&session.state_at(at), session.blobs()));
+        return print(&tui::plain(&replay));
     }
     if !std::io::stdout().is_terminal() {
         return Err(Usage("replay needs a terminal; without one use --plain".into()).into());
     }
-    tui::replay(session, at, args.look.theme())?;
-    Ok(Exit::Pass)
+    Ok(Exit::left(tui::show(Box::new(replay), &args.look.options(None))?))
 }

@@ -46,7 +46,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     for warning in session.warnings() {
         say(&format!("warning: {warning}"));
     }
-    let text = report::render(&session.state(), session.blobs(), args.format.into())?;
+    let text = report::render(args.format.into(), &session.state(), session.blobs());
     deliver(args.output.as_deref(), text.as_bytes())?;
     Ok(Exit::Pass)
 }

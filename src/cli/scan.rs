@@ -52,8 +52,8 @@ pub fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     progress.end(&investigation);
     let state = investigation.state();
     let text = match args.format {
-        ScanFormat::Text => report::text(&state),
-        ScanFormat::Json => report::json(&state)?,
+        ScanFormat::Text => report::text::write(&state),
+        ScanFormat::Json => report::json::text(&state),
     };
     deliver(args.output.as_deref(), text.as_bytes())?;
     Ok(Exit::of(gate::exit_code(&state, Severity::from(args.fail_on), args.allow_incomplete)))

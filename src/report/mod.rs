@@ -7,6 +7,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod model;
+pub mod text;
 
 use crate::case::{Blobs, CaseState};
 use crate::figure::Figure;
