@@ -4,4 +4,5 @@
 
 mod data_side;
 mod house;
+mod network;
 mod shared;
