@@ -204,6 +204,7 @@ fn procedures() -> Vec<ProcedureState> {
     ]);
     cleanse.figures = BTreeMap::from([("index".to_owned(), hash(1))]);
     cleanse.blobs = BTreeMap::from([("masks".to_owned(), hash(9))]);
+    cleanse.findings = vec![finding(Concern::Backdoor, Severity::High, Confidence::High, "small")];
     let mut clusters = record(
         Verdict::Flagged,
         "Class 7 splits in two: 60 of 360 samples stand apart.",

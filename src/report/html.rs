@@ -11,17 +11,18 @@ static STYLE: &str = include_str!("../../assets/report.css");
 /// The report as a self-contained HTML page.
 pub fn write(report: &Report) -> String {
     let mut out = String::with_capacity(1 << 16);
-    // The one style sheet is allowed by its hash; everything else but embedded pictures is forbidden.
-    let hash = svg::base64(&Sha256::digest(STYLE.as_bytes()));
+    // The two style sheets are allowed by their hashes; everything else but embedded pictures is forbidden.
+    let foot = foot(report);
+    let [sheet, page] = [STYLE, foot.as_str()].map(|css| svg::base64(&Sha256::digest(css.as_bytes())));
     // Writing to a String cannot fail, here and below.
     let _ = write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'sha256-{hash}'; \
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'sha256-{sheet}' 'sha256-{page}'; \
          base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n<style>{STYLE}</style>\n<style>{foot}</style>\n</head>\n<body>\n",
         esc(&report.title)
     );
     header(&mut out, report);
@@ -36,6 +37,19 @@ pub fn write(report: &Report) -> String {
         esc(&report.head)
     );
     out
+}
+
+/// What every printed page says at its foot: case, journal head, page number.
+fn foot(report: &Report) -> String {
+    let safe = |text: &str| -> String {
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_. ".contains(c) { c } else { '?' }).collect()
+    };
+    format!(
+        "@page {{ @bottom-left {{ content: \"Case {} - journal head {}\"; }} \
+         @bottom-right {{ content: counter(page) \" / \" counter(pages); }} }}",
+        safe(&report.case),
+        safe(&report.head)
+    )
 }
 
 fn class(tone: Tone) -> &'static str {
@@ -146,7 +160,8 @@ fn table(out: &mut String, table: &Table) {
     let caption = esc(&table.caption);
     let _ = write!(
         out,
-        "<div class=\"wide\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>"
+        "<div class=\"wide{}\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>",
+        if table.rows.len() <= 12 { " short" } else { "" }
     );
     for column in &table.columns {
         let _ = write!(out, "<th scope=\"col\"{}>{}</th>", numeric(column.numeric), esc(&column.name));

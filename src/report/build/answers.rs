@@ -145,10 +145,14 @@ impl Builder<'_> {
                 let asked = question.to_lowercase();
                 let mut lines = Vec::new();
                 let mut tone = Tone::Calm;
-                for topic in TOPICS.iter().filter(|t| t.words.iter().any(|w| asked.contains(w))) {
+                let same: Vec<_> =
+                    TOPICS.iter().filter(|t| t.words.iter().any(|w| asked.contains(w))).collect();
+                for topic in &same {
                     let answer = self.answer(topic);
                     tone = worse(tone, answer.tone);
-                    lines.push(format!("{} {}", topic.question, answer.verdict));
+                    let which = if same.len() > 1 { format!("{} ", topic.question) } else { String::new() };
+                    lines.push(format!("{which}{}", answer.verdict));
+                    lines.extend(answer.reasons.into_iter().take(1));
                 }
                 if lines.is_empty() {
                     tone = Tone::Caution;

@@ -79,21 +79,28 @@ impl Builder<'_> {
             "Nothing here names an author. Techniques are read off the findings by a fixed table; tools are compared by \
              their published defaults, which anybody can use.",
         );
-        let mut table =
-            Table::new("Findings in the words of public catalogues", &["Finding", "Catalogue", "Id", "Name"]);
-        for f in &self.state.findings {
-            let map = taxonomy::map(f.finding.concern);
+        let mut table = Table::new(
+            "Findings in the words of public catalogues",
+            &["Findings", "Catalogue", "Ids and names"],
+        );
+        let mut concerns: Vec<_> = self.state.findings.iter().map(|f| f.finding.concern).collect();
+        concerns.sort_unstable();
+        concerns.dedup();
+        for concern in concerns {
+            let of = || self.state.findings.iter().filter(|f| f.finding.concern == concern);
+            let numbers = of().map(|f| f.id.as_str()).collect::<Vec<_>>().join(", ");
+            let map = taxonomy::map(concern);
             let groups: [(&str, Vec<&str>); 4] = [
-                ("MITRE ATLAS", f.finding.atlas.iter().map(String::as_str).collect()),
-                ("OWASP", f.finding.owasp.iter().map(String::as_str).collect()),
+                ("MITRE ATLAS", of().flat_map(|f| &f.finding.atlas).map(String::as_str).collect()),
+                ("OWASP", of().flat_map(|f| &f.finding.owasp).map(String::as_str).collect()),
                 ("NIST", map.nist.to_vec()),
-                ("CWE", map.cwe.to_vec()),
+                ("CWE (nearest)", map.cwe.to_vec()),
             ];
-            for (catalogue, ids) in groups {
-                for id in ids {
-                    let name = taxonomy::name(id).unwrap_or("-");
-                    table.row([f.id.clone(), catalogue.to_owned(), id.to_owned(), name.to_owned()]);
-                }
+            for (catalogue, mut ids) in groups {
+                ids.sort_unstable();
+                ids.dedup();
+                let named = ids.iter().map(|id| format!("{id} {}", taxonomy::name(id).unwrap_or_default()));
+                table.row([numbers.clone(), catalogue.to_owned(), named.collect::<Vec<_>>().join("; ")]);
             }
         }
         s.table(table, "There is no finding to map.");

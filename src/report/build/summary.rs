@@ -1,12 +1,12 @@
 //! The first page: the answer, what it rests on, the key figure, what is not known.
 
 use super::super::model::{Block, Section, Tone};
-use super::answers::{TOPICS, wording};
+use super::answers::TOPICS;
 use super::{Builder, count};
 use crate::evidence::{ItemState, Role};
 use crate::figure::Body;
 use crate::figure::label::number;
-use crate::procedure::{Phase, Verdict};
+use crate::procedure::{Confidence, Phase, Verdict};
 
 impl Builder<'_> {
     /// Tone, headline and what it rests on.
@@ -48,22 +48,23 @@ impl Builder<'_> {
 
     /// What the surest findings of each kind say, in one sentence each.
     fn accusation(&self) -> String {
-        let kinds = [
-            "The files are not safe or not what they claim",
-            "The model carries a backdoor",
-            "The training data is poisoned",
+        /// A sentence cut where "probably" goes.
+        const KINDS: [(&str, &str); 3] = [
+            ("The files are", "not safe, or not what they claim to be"),
+            ("The model", "carries a backdoor"),
+            ("The training data is", "poisoned"),
         ];
         let mut said = Vec::new();
-        for (kind, topic) in kinds.iter().zip(&TOPICS) {
+        for ((subject, rest), topic) in KINDS.iter().zip(&TOPICS) {
             if let Some(best) = self.found(topic).first() {
-                let sure = wording(best.finding.confidence);
-                said.push(format!(
-                    "{kind}. {}.",
-                    sure.strip_prefix("Yes: ").map_or_else(|| sure.to_owned(), capital)
-                ));
+                said.push(match best.finding.confidence {
+                    Confidence::High => format!("{subject} {rest} (well supported)."),
+                    Confidence::Medium => format!("{subject} probably {rest} (more likely than not)."),
+                    Confidence::Low => format!("{subject} possibly {rest} (a lead only)."),
+                });
             }
         }
-        if said.is_empty() { "Something was flagged; see the findings.".to_owned() } else { said.join(" ") }
+        if said.is_empty() { "Something was flagged; see the results.".to_owned() } else { said.join(" ") }
     }
 
     /// The names and numbers under the headline.
@@ -74,16 +75,21 @@ impl Builder<'_> {
             None => "none".to_owned(),
             Some(w) => format!("{}, worst {}", self.state.findings.len(), format!("{w:?}").to_lowercase()),
         };
+        let classes: Vec<_> = self.assessment.target_classes.iter().map(ToString::to_string).collect();
         let mut facts = vec![
             ("Assessment".to_owned(), self.assessment.verdict.name().to_owned()),
-            ("Findings".to_owned(), findings),
-            ("Complete".to_owned(), if self.missing.is_empty() { "yes" } else { "no" }.to_owned()),
-            ("Model score".to_owned(), score(self.assessment.model_score)),
-            ("Data score".to_owned(), score(self.assessment.data_score)),
+            (
+                "Target class".to_owned(),
+                if classes.is_empty() { "none accused".to_owned() } else { classes.join(", ") },
+            ),
             (
                 "Attack family".to_owned(),
                 self.assessment.family.clone().unwrap_or_else(|| "not named".to_owned()),
             ),
+            ("Findings".to_owned(), findings),
+            ("Complete".to_owned(), if self.missing.is_empty() { "yes" } else { "no" }.to_owned()),
+            ("Model score".to_owned(), score(self.assessment.model_score)),
+            ("Data score".to_owned(), score(self.assessment.data_score)),
         ];
         if let Some(model) = self.state.evidence.iter().find(|i| i.role == Role::Model) {
             let refused = matches!(model.state, ItemState::Refused(_));
@@ -140,9 +146,4 @@ impl Builder<'_> {
         });
         pictures.or(recovery.first()).cloned().or_else(|| of(Phase::Detection).first().cloned())
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
