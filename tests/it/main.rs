@@ -4,5 +4,6 @@
 
 mod data_side;
 mod house;
+mod model_side;
 mod network;
 mod shared;
