@@ -15,7 +15,9 @@ pub mod model;
 pub mod onnx;
 pub mod op;
 mod run;
+pub mod save;
 pub mod scalar;
+pub mod train;
 
 pub use error::NetworkError;
 pub use graph::{Builder, Graph};

@@ -355,7 +355,7 @@ fn shaped2(rows: usize, cols: usize, data: Vec<f32>) -> Array2<f32> {
 }
 
 /// The value logits are taken from, and whether a softmax follows it.
-fn logits_of(graph: &Graph) -> (ValueId, bool) {
+pub(crate) fn logits_of(graph: &Graph) -> (ValueId, bool) {
     let mut value = graph.output;
     while let Some(node) = graph.maker(value) {
         match &node.op {
