@@ -4,4 +4,5 @@
 
 mod data_side;
 mod network;
+mod model_side;
 mod shared;
