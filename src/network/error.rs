@@ -21,6 +21,18 @@ pub enum NetworkError {
         /// Why.
         reason: String,
     },
+    /// Running it would need more than a cap allows.
+    #[error("{place}: needs {needed} of {what}, the cap is {cap}")]
+    Limit {
+        /// Node or tensor, as visible text.
+        place: String,
+        /// Which cap of [`crate::evidence::Limits`].
+        what: &'static str,
+        /// What it would take.
+        needed: u64,
+        /// What is allowed.
+        cap: u64,
+    },
     /// Asked for something the network does not have.
     #[error("no layer '{asked}'; the layers are: {known}")]
     NoLayer {
@@ -37,4 +49,11 @@ pub enum NetworkError {
         /// What it takes.
         want: Vec<usize>,
     },
+}
+
+impl NetworkError {
+    /// Something about a place that does not fit.
+    pub fn malformed(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Malformed { place: place.into(), reason: reason.into() }
+    }
 }

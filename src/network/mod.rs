@@ -1,8 +1,22 @@
 //! The suspect network as something to run: a static graph, one file per operator (forward, backward), loaders,
 //! training. Nothing outside this folder knows how it is computed.
+//!
+//! ```text
+//! file ─load─▶ graph::Graph ─from_graph─▶ Model {logits, activations, input_gradient}
+//!                    └─ fold: batch norm and ReLU merged into what comes before, for speed
+//! ```
 
+pub mod description;
 pub mod error;
+mod fold;
+pub mod graph;
+pub mod load;
 pub mod model;
+pub mod onnx;
+pub mod op;
+mod run;
+pub mod scalar;
 
 pub use error::NetworkError;
+pub use graph::{Builder, Graph};
 pub use model::Model;
