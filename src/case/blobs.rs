@@ -3,16 +3,14 @@
 //! A blob is on disk under its final name before the record that names it is written; same content, same bytes, same
 //! name. Every read checks the hash.
 
-use super::journal::sync_folder;
-use super::{json, line};
+use super::{json, line, write_whole};
 use crate::figure::Figure;
 use crate::procedure::{Outcome, Record, Tensor, number};
 use ndarray::ArrayD;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Largest blob read, in bytes.
@@ -132,19 +130,11 @@ impl Blobs {
             return Ok(sha256);
         }
         let path = self.folder.join(format!("{sha256}.{extension}"));
-        let temporary = self.folder.join(format!("{sha256}.{extension}.tmp"));
         let put = || {
             fs::create_dir_all(&self.folder)?;
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            sync_folder(&path)
+            write_whole(&path, bytes)
         };
-        put().map_err(|e| {
-            let _ = fs::remove_file(&temporary);
-            BlobError::new(&sha256, e)
-        })?;
+        put().map_err(|e| BlobError::new(&sha256, e))?;
         Ok(sha256)
     }
 }
