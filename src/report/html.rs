@@ -161,7 +161,7 @@ fn table(out: &mut String, table: &Table) {
     let _ = write!(
         out,
         "<div class=\"wide{}\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>",
-        if table.rows.len() <= 12 { " short" } else { "" }
+        if table.rows.len() <= 6 { " short" } else { "" }
     );
     for column in &table.columns {
         let _ = write!(out, "<th scope=\"col\"{}>{}</th>", numeric(column.numeric), esc(&column.name));

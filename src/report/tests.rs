@@ -92,7 +92,7 @@ fn hostile_names_act_in_no_format() {
         assert!(text.contains("u{202e}") || text.contains("\\\\u\\{202e"), "and not lost");
     }
     assert!(!page.contains("<script"));
-    assert!(!md.contains("<script") && !md.contains("](http") && !md.contains("\n# x"));
+    assert!(!md.contains("<script") && !md.replace("\\]", "").contains("](") && !md.contains("\n# x"));
     // Every row of every Markdown table has as many cells as its head: no name opened a new one.
     let cells = |line: &str| line.replace("\\|", "").matches('|').count();
     let lines: Vec<&str> = md.lines().collect();
