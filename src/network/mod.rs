@@ -6,6 +6,8 @@
 //!                    └─ fold: batch norm and ReLU merged into what comes before, for speed
 //! ```
 
+#[cfg(test)]
+pub(crate) mod check;
 pub mod description;
 pub mod error;
 mod fold;

@@ -378,3 +378,6 @@ fn penultimate_of(graph: &Graph, logits: ValueId) -> ValueId {
         .or_else(|| graph.maker(logits).map(|n| n.inputs[0]))
         .unwrap_or(logits)
 }
+
+#[cfg(test)]
+mod tests;
