@@ -91,7 +91,10 @@ impl<'a> Setup<'a> {
             (Some("images"), Some(_)) => Mode::Images,
             (Some("images"), None) => return Err(Skip("no images for the mode 'images'".into())),
             (Some(_), _) => {
-                return Err(Skip(format!("parameter 'mode' of {} must be images or random-inputs", ABOUT.id)));
+                return Err(Skip(format!(
+                    "parameter 'mode' of {} must be images or random-inputs",
+                    ABOUT.id
+                )));
             }
         };
         // The original: 1,000 steps of 31 mini-batches.
