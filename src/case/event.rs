@@ -1,8 +1,9 @@
 //! What happened, one event a journal line.
 
 use crate::evidence::{CaseFile, Item};
-use crate::procedure::{Effort, Record};
+use crate::procedure::{Effort, Phase, Record};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// An evidence item named by id and digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +12,17 @@ pub struct InputRef {
     pub id: String,
     /// Lower-case hex SHA-256 at intake.
     pub sha256: String,
+}
+
+/// A procedure that belongs to a complete investigation of the case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Procedure id.
+    pub id: String,
+    /// Its phase.
+    pub phase: Phase,
+    /// Version of the method.
+    pub version: u32,
 }
 
 /// An event. `Unknown` keeps a type written by a newer version, so that it is shown and not dropped.
@@ -38,6 +50,19 @@ pub enum Event {
     Resumed {
         /// Program version.
         tool: String,
+    },
+    /// What a complete investigation under the restriction runs, in order; written at the start, and again when program
+    /// or restriction changed.
+    Planned {
+        /// The procedures.
+        procedures: Vec<Planned>,
+        /// Parameters the analyst set, by procedure id.
+        overrides: BTreeMap<String, serde_json::Value>,
+    },
+    /// These were asked for. Holds after an interruption until each has come to an end.
+    Requested {
+        /// Procedure ids in the order of work.
+        procedures: Vec<String>,
     },
     /// An item entered the register.
     EvidenceAdded {
@@ -128,4 +153,47 @@ pub enum Event {
         /// The whole line as read.
         line: String,
     },
+}
+
+impl Event {
+    /// The types this version knows, as the journal names them.
+    pub const KINDS: [&str; 15] = [
+        "case_opened",
+        "resumed",
+        "planned",
+        "requested",
+        "evidence_added",
+        "evidence_changed",
+        "job_queued",
+        "job_started",
+        "job_ended",
+        "job_skipped",
+        "job_stopped",
+        "job_failed",
+        "noted",
+        "exported",
+        "recovered",
+    ];
+
+    /// Its `type` in the journal.
+    pub fn kind(&self) -> &str {
+        match self {
+            Event::CaseOpened { .. } => "case_opened",
+            Event::Resumed { .. } => "resumed",
+            Event::Planned { .. } => "planned",
+            Event::Requested { .. } => "requested",
+            Event::EvidenceAdded { .. } => "evidence_added",
+            Event::EvidenceChanged { .. } => "evidence_changed",
+            Event::JobQueued { .. } => "job_queued",
+            Event::JobStarted { .. } => "job_started",
+            Event::JobEnded { .. } => "job_ended",
+            Event::JobSkipped { .. } => "job_skipped",
+            Event::JobStopped { .. } => "job_stopped",
+            Event::JobFailed { .. } => "job_failed",
+            Event::Noted { .. } => "noted",
+            Event::Exported { .. } => "exported",
+            Event::Recovered { .. } => "recovered",
+            Event::Unknown { kind, .. } => kind,
+        }
+    }
 }
