@@ -13,7 +13,7 @@ pub fn look(case: &Case) -> Seen {
     let refined = case
         .earlier
         .record("refine-trigger")
-        .filter(|r| r.verdict != Verdict::NothingFound)
+        .filter(|r| r.verdict == Verdict::Flagged)
         .and_then(|r| Some((index(r.measures.get("target")?)?, refined(case)?)));
     let recovered = refined.or_else(|| {
         let class = accused(case, "neural-cleanse")?;
