@@ -633,7 +633,7 @@ mod tests {
             let mut prev = line::anchor("x");
             for (n, event) in all.iter().enumerate() {
                 let (line, record) = line::encode(n as u64, TIME, &prev, event).unwrap();
-                prop_assert!(!line[..line.len() - 1].iter().any(|b| b.is_ascii_control()));
+                prop_assert!(!line[..line.len() - 1].iter().any(u8::is_ascii_control));
                 bytes.extend(line);
                 prev = record.hash;
             }

@@ -16,7 +16,7 @@ mod timeline;
 pub mod verify;
 
 pub use assessment::{Assessment, assess};
-pub use blobs::{BlobError, BlobKind, Blobs};
+pub use blobs::{BlobError, BlobKind, Blobs, record_of};
 pub use event::{Event, InputRef, Planned};
 pub use session::{Session, SessionError};
 pub use state::{CaseState, Moment, Numbered, ProcedureState, Status};

@@ -310,3 +310,85 @@ impl Expect {
         Self { shape: input.map(|i| i.shape), range: input.map(|i| i.range), classes: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::intake::quiet;
+    use crate::evidence::safetensors::{Stored, write};
+    use std::fs;
+
+    fn case_in(dir: &Path, text: &str) -> CaseFile {
+        fs::write(dir.join("case.toml"), text).unwrap();
+        CaseFile::read(&dir.join("case.toml"), &Limits::default()).unwrap()
+    }
+
+    fn take_all(case: &CaseFile) -> Vec<Taken> {
+        let take = |e: &Entry| take_in(e, case, &Expect::of(case), &Limits::default(), &quiet).unwrap();
+        entries(case).iter().map(take).collect()
+    }
+
+    #[test]
+    fn items_in_order_with_digest_format_and_facts() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+        let weights = write([("w", &Stored::from(ndarray::array![1f32]))], &Default::default()).unwrap();
+        put("m.safetensors", &weights);
+        put("net.json", b"{\"layers\": []}");
+        put("labels.txt", b"cat\ndog\n");
+        let images = Stored::from(ndarray::Array4::<u8>::zeros((2, 1, 3, 3)));
+        put("d.safetensors", &write([("images", &images)], &Default::default()).unwrap());
+        let case = case_in(
+            dir.path(),
+            "[case]\nid = \"x\"\n[model]\npath = \"m.safetensors\"\narchitecture = \"net.json\"\nlabels = \"labels.txt\"\n\
+             [[data]]\nrole = \"clean\"\npath = \"d.safetensors\"\n",
+        );
+        let taken = take_all(&case);
+        let lines: Vec<_> = taken.iter().map(|t| (t.item.id.as_str(), t.item.role, t.item.format)).collect();
+        assert_eq!(
+            lines,
+            [
+                ("E1", Role::Model, Format::Safetensors),
+                ("E2", Role::Architecture, Format::Json),
+                ("E3", Role::Labels, Format::Text),
+                ("E4", Role::Clean, Format::Safetensors),
+            ]
+        );
+        assert!(taken.iter().all(|t| t.item.accepted() && t.fingerprint.is_some()));
+        assert_eq!(taken[0].item.sha256, intake::sha256(&weights));
+        assert_eq!(taken[0].item.facts[0].shown(), "safetensors: 1 tensors, 1 elements");
+        assert!(matches!(&taken[2].payload, Some(Payload::Names(n)) if n.len() == 2));
+        assert!(matches!(&taken[3].payload, Some(Payload::Data(d)) if d.len() == 2));
+        assert_eq!(taken[3].item.facts[0].shown(), "2 images 3×3×1 (u8)");
+    }
+
+    #[test]
+    fn what_is_wrong_becomes_the_reason_and_nothing_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("m.onnx"), b"\x80\x02cos\nsystem\nq\0.").unwrap();
+        std::os::unix::fs::symlink("m.onnx", dir.path().join("link")).unwrap();
+        fs::create_dir(dir.path().join("folder")).unwrap();
+        let case = case_in(
+            dir.path(),
+            "[case]\nid = \"x\"\n[model]\npath = \"m.onnx\"\n[[data]]\nrole = \"clean\"\npath = \"none.npz\"\n\
+             [[data]]\nrole = \"test\"\npath = \"link\"\n[[data]]\nrole = \"suspect\"\npath = \"folder\"\n",
+        );
+        let taken = take_all(&case);
+        let codes: Vec<_> = taken.iter().map(|t| t.item.refusal_code().unwrap()).collect();
+        assert_eq!(codes, ["format.unsafe", "intake.open", "intake.symlink", "data.folder"]);
+        let item = &taken[0].item;
+        assert_eq!((item.format, item.bytes, item.sha256.len()), (Format::Pickle, 16, 64));
+        assert!(taken.iter().all(|t| t.payload.is_none()));
+        let ItemState::Refused(reason) = &taken[1].item.state else { panic!() };
+        assert_eq!(reason, "none.npz: no such file or folder [intake.open]");
+    }
+
+    #[test]
+    fn a_stop_gives_no_item() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("m"), b"abc").unwrap();
+        let case = case_in(dir.path(), "[case]\nid = \"x\"\n[model]\npath = \"m\"\n");
+        let stop = |_, _| false;
+        assert!(take_in(&entries(&case)[0], &case, &Expect::default(), &Limits::default(), &stop).is_none());
+    }
+}

@@ -6,6 +6,7 @@
 //!                    └─ fold: batch norm and ReLU merged into what comes before, for speed
 //! ```
 
+pub mod description;
 pub mod error;
 mod fold;
 pub mod graph;

@@ -197,6 +197,19 @@ impl Model {
         Ok(all.swap_remove(0))
     }
 
+    /// What the network itself puts out, N×K: probabilities where it ends in a softmax, else the logits.
+    ///
+    /// # Errors
+    /// Input of another shape.
+    pub fn outputs(&self, unit: ArrayView4<f32>) -> Result<Array2<f32>, NetworkError> {
+        if !self.closing_softmax {
+            return self.logits(unit);
+        }
+        self.check(&unit)?;
+        let mut all = self.forward(&self.graph, &self.full_pool, &unit, &[self.graph.output]);
+        Ok(all.swap_remove(0))
+    }
+
     /// Output of a named layer, flattened per sample: N×D, together with the logits. Names are those of
     /// [`Self::layers`]; names of values in the file work too.
     ///

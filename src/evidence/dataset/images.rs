@@ -142,6 +142,17 @@ fn reader<'a>(bytes: &'a Bytes, name: &Path) -> Result<ImageReader<Cursor<&'a [u
     }
 }
 
+/// Whether an image file says a size within the caps. Formats that are not decoded here are only recognised.
+///
+/// # Errors
+/// A header that cannot be read, or a size beyond [`Limits::image_side`].
+pub fn check(bytes: &Bytes, limits: &Limits) -> Result<(), EvidenceError> {
+    match reader(bytes, &bytes.path) {
+        Ok(_) => size_of(bytes, &bytes.path, limits).map(drop),
+        Err(_) => Ok(()),
+    }
+}
+
 fn bad(name: &Path, e: &image::ImageError) -> EvidenceError {
     let words = crate::evidence::text::visible(&e.to_string());
     EvidenceError::whole(name, "image.malformed", format!("cannot be decoded: {words}"))

@@ -8,7 +8,8 @@ mod load;
 mod npy;
 mod npz;
 
-pub use load::{Kind, Loaded, class_names, kind, load_file, load_folder};
+pub use images::check as check_image;
+pub use load::{Kind, Loaded, check_list, class_names, kind, load_file, load_folder};
 pub use npy::Npy;
 pub use npz::members as npz_members;
 
