@@ -9,7 +9,9 @@
 pub mod error;
 mod fold;
 pub mod graph;
+pub mod load;
 pub mod model;
+pub mod onnx;
 pub mod op;
 mod run;
 pub mod scalar;

@@ -1,0 +1,158 @@
+//! Principal components by `linfa-reduction`, made safe for any scale, width and rank.
+
+use super::svd;
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::{Array2, ArrayView2, Axis, Slice};
+use rand::Rng;
+
+/// Above this smaller side, the samples are first turned into the Krylov space that holds the leading components:
+/// linfa's LOBPCG iterates over the whole matrix up to 2n times and cannot be stopped.
+const DIRECT: usize = 96;
+
+/// Why components could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PcaError<E> {
+    /// The caller's check ended it.
+    #[error("stopped")]
+    Stopped(E),
+    /// The eigensolver gave up.
+    #[error("principal components: {0}")]
+    Solver(String),
+}
+
+/// Samples (n×d, finite) in their first `min(k, d, n − 1)` principal components: n×k', fewer columns when the samples
+/// span less. Components are in order of falling variance; the largest entry of each (in the original features) is
+/// positive. `check` is called about every millisecond of our own work; linfa's part is small.
+///
+/// # Errors
+/// What `check` returns; the eigensolver's failure.
+pub fn scores<E>(
+    samples: ArrayView2<f64>,
+    k: usize,
+    rng: &mut impl Rng,
+    check: impl Fn() -> Result<(), E>,
+) -> Result<Array2<f64>, PcaError<E>> {
+    let (n, d) = samples.dim();
+    let k = k.min(d).min(n.saturating_sub(1));
+    let Some(mean) = samples.mean_axis(Axis(0)).filter(|_| k > 0) else { return Ok(Array2::zeros((n, 0))) };
+    let mut centred = &samples - &mean;
+    let norm = centred.iter().map(|x| x * x).sum::<f64>().sqrt();
+    if norm == 0.0 {
+        return Ok(Array2::zeros((n, 0)));
+    }
+    // linfa's tolerance is absolute (1e-10 on the eigenvalue residual): bring the trace to 0.01, so that it means 1e-8
+    // of the total variance, which double precision can reach.
+    let scale = 0.1 / norm;
+    centred *= scale;
+    let components = components(&centred, k, rng, check)?;
+    Ok(centred.dot(&components.t()) / scale)
+}
+
+#[cfg(not(feature = "lapack"))]
+fn components<E>(
+    centred: &Array2<f64>,
+    k: usize,
+    rng: &mut impl Rng,
+    check: impl Fn() -> Result<(), E>,
+) -> Result<Array2<f64>, PcaError<E>> {
+    let (n, d) = centred.dim();
+    let mut components = if n.min(d) <= DIRECT {
+        check().map_err(PcaError::Stopped)?;
+        linfa(centred.clone(), k)?
+    } else {
+        let (_, basis) = svd::krylov(centred.view(), k, rng, check).map_err(PcaError::Stopped)?;
+        let k = k.min(basis.nrows());
+        linfa(centred.dot(&basis.t()), k)?.dot(&basis)
+    };
+    components.rows_mut().into_iter().for_each(svd::point_up);
+    Ok(components)
+}
+
+/// LAPACK's full decomposition; the rank is cut where linfa cuts it.
+#[cfg(feature = "lapack")]
+fn components<E>(
+    centred: &Array2<f64>,
+    k: usize,
+    rng: &mut impl Rng,
+    check: impl Fn() -> Result<(), E>,
+) -> Result<Array2<f64>, PcaError<E>> {
+    let leading = svd::leading(centred.view(), k, rng, check).map_err(PcaError::Stopped)?;
+    let largest = leading.values.first().copied().unwrap_or(0.0);
+    let rank = leading.values.iter().take_while(|&&v| v * v > f64::EPSILON * 1e6 * largest * largest).count();
+    Ok(leading.vectors.slice_axis(Axis(0), Slice::from(..rank)).to_owned())
+}
+
+/// The components (k'×d) of centred samples as linfa finds them.
+#[cfg(not(feature = "lapack"))]
+fn linfa<E>(centred: Array2<f64>, k: usize) -> Result<Array2<f64>, PcaError<E>> {
+    // LOBPCG works in three blocks of k vectors, which must be independent: in a smaller space ask for all
+    // components (then its first step is exact) and cut.
+    let side = centred.nrows().min(centred.ncols());
+    let asked = if side < 5 * k { side } else { k };
+    let fitted = linfa_reduction::Pca::params(asked)
+        .fit(&DatasetBase::from(centred))
+        .map_err(|e| PcaError::Solver(e.to_string()))?;
+    let found = fitted.components();
+    Ok(found.slice_axis(Axis(0), Slice::from(..k.min(found.nrows()))).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::rng::seeded;
+    use std::convert::Infallible;
+
+    fn of(samples: &Array2<f64>, k: usize) -> Array2<f64> {
+        scores(samples.view(), k, &mut seeded(0, "pca", "test"), || Ok::<_, Infallible>(())).unwrap()
+    }
+
+    fn random(n: usize, d: usize, scale: f64) -> Array2<f64> {
+        let mut rng = seeded(5, "pca", "samples");
+        Array2::from_shape_fn((n, d), |(_, j)| {
+            scale * (3.0 + rng.gen_range(-1.0..1.0) * (1.0 + 20.0 / (1.0 + j as f64)))
+        })
+    }
+
+    /// Variances of the columns must be the leading eigenvalues, and the columns uncorrelated.
+    fn check_against_svd(samples: &Array2<f64>, k: usize) {
+        let got = of(samples, k);
+        let centred = samples - &samples.mean_axis(Axis(0)).unwrap();
+        let exact = svd::leading(centred.view(), k, &mut seeded(1, "pca", "svd"), || Ok::<_, Infallible>(()))
+            .unwrap();
+        assert_eq!(got.ncols(), k);
+        for i in 0..k {
+            let want = centred.dot(&exact.vectors.row(i));
+            let error = (&got.column(i) - &want).mapv(|x| x * x).sum().sqrt();
+            assert!(error < 1e-4 * exact.values[i], "{:?} component {i}: {error}", samples.dim());
+        }
+    }
+
+    #[test]
+    fn equals_the_exact_decomposition_at_any_scale_and_shape() {
+        for (n, d) in [(200, 64), (40, 300), (30, 12), (12, 30), (300, 49), (49, 48), (400, 150), (150, 1000)]
+        {
+            for scale in [1e-6, 1.0, 1e6] {
+                check_against_svd(&random(n, d, scale), 5);
+            }
+        }
+    }
+
+    #[test]
+    fn degenerate_samples_do_not_crash() {
+        assert_eq!(of(&Array2::zeros((20, 5)), 3).dim(), (20, 0));
+        assert_eq!(of(&Array2::zeros((1, 5)), 3).dim(), (1, 0));
+        assert_eq!(of(&Array2::zeros((0, 5)), 3).dim(), (0, 0));
+        for (n, d) in [(30, 8), (200, 300)] {
+            let line = Array2::from_shape_fn((n, d), |(i, j)| i as f64 * (j as f64 + 1.0));
+            let got = of(&line, 5);
+            assert!(got.ncols() >= 1 && got.iter().all(|x| x.is_finite()), "{:?}", got.dim());
+            let total: f64 = got.iter().map(|x| x * x).sum();
+            let first: f64 = got.column(0).iter().map(|x| x * x).sum();
+            assert!((1.0 - first / total) < 1e-6);
+        }
+        let two = Array2::from_shape_fn((10, 3), |(i, _)| f64::from(i < 5));
+        assert!(of(&two, 3).iter().all(|x| x.is_finite()));
+        assert_eq!(of(&random(11, 10, 1.0), 10).ncols(), 10);
+    }
+}
