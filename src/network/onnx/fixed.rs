@@ -70,7 +70,12 @@ fn filled<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
         .iter()
         .try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
         .filter(|&n| n <= MAX_MADE)
-        .ok_or_else(|| step.fault("onnx.limit", format!("makes a constant of shape {sizes:?}, the cap is {MAX_MADE} numbers")))?;
+        .ok_or_else(|| {
+            step.fault(
+                "onnx.limit",
+                format!("makes a constant of shape {sizes:?}, the cap is {MAX_MADE} numbers"),
+            )
+        })?;
     let shape: Vec<usize> = sizes.iter().map(|&d| d as usize).collect();
     match step.attr("value").and_then(|a| a.t.as_ref()) {
         Some(t) if tensor::is_float(t) => {
@@ -134,13 +139,16 @@ fn on_ints<'a>(cx: &Context<'a>, step: &Step<'a>, a: Ints) -> Result<Value<'a>, 
             };
             let len = a.data.len() as i64;
             let clamp = |v: i64| (if v < 0 { v.saturating_add(len) } else { v }).clamp(0, len) as usize;
-            let (start, end) = (part(1, "starts")?.map_or(0, clamp), part(2, "ends")?.map_or(a.data.len(), clamp));
+            let (start, end) =
+                (part(1, "starts")?.map_or(0, clamp), part(2, "ends")?.map_or(a.data.len(), clamp));
             if part(4, "steps")?.is_some_and(|s| s != 1) {
                 return Err(step.unsupported("with steps"));
             }
             Ints::list(a.data[start..end.max(start)].to_vec())
         }
-        "ReduceProd" => Ints { shape: Vec::new(), data: vec![a.data.iter().try_fold(1i64, |n, v| n.checked_mul((*v)?))] },
+        "ReduceProd" => {
+            Ints { shape: Vec::new(), data: vec![a.data.iter().try_fold(1i64, |n, v| n.checked_mul((*v)?))] }
+        }
         "Add" | "Sub" | "Mul" | "Div" => {
             let b = cx.ints(step, 1)?.ok_or_else(|| step.unsupported("of mixed constants"))?;
             let (x, y) = (single(a), single(b));
@@ -161,7 +169,9 @@ fn on_ints<'a>(cx: &Context<'a>, step: &Step<'a>, a: Ints) -> Result<Value<'a>, 
 fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
     let missing = || step.fault("onnx.graph.undefined", "reads nothing");
     let a = cx.floats(step, 0)?.ok_or_else(missing)?;
-    let shapes = |a: &ArrayD<f32>, b: &ArrayD<f32>| format!("shapes {:?} and {:?} do not go together", a.shape(), b.shape());
+    let shapes = |a: &ArrayD<f32>, b: &ArrayD<f32>| {
+        format!("shapes {:?} and {:?} do not go together", a.shape(), b.shape())
+    };
     let made = match step.node.op_type.as_str() {
         "Identity" | "Cast" | "Dropout" => a,
         "Sqrt" => a.mapv(f32::sqrt),
@@ -181,27 +191,35 @@ fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> 
         },
         "Reshape" => {
             let to = cx.known_ints(step, 1)?.ok_or_else(|| step.unsupported("to a computed shape"))?;
-            let known: i64 = to.iter().filter(|&&d| d > 0).try_fold(1i64, |n, &d| n.checked_mul(d)).unwrap_or(0);
+            let known: i64 =
+                to.iter().filter(|&&d| d > 0).try_fold(1i64, |n, &d| n.checked_mul(d)).unwrap_or(0);
             let size = |(k, &d): (usize, &i64)| match d {
                 -1 => a.len().checked_div(usize::try_from(known).ok()?),
                 0 => a.shape().get(k).copied(),
                 d => usize::try_from(d).ok(),
             };
             let shape: Option<Vec<usize>> = to.iter().enumerate().map(size).collect();
-            let shape = shape.filter(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) == Some(a.len()));
-            let shape = shape.ok_or_else(|| step.fault("onnx.graph.shape", format!("{:?} cannot become {to:?}", a.shape())))?;
+            let shape =
+                shape.filter(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) == Some(a.len()));
+            let shape = shape.ok_or_else(|| {
+                step.fault("onnx.graph.shape", format!("{:?} cannot become {to:?}", a.shape()))
+            })?;
             let flat = a.as_standard_layout().into_owned();
-            flat.into_shape_with_order(IxDyn(&shape)).map_err(|e| step.fault("onnx.graph.shape", e.to_string()))?
+            flat.into_shape_with_order(IxDyn(&shape))
+                .map_err(|e| step.fault("onnx.graph.shape", e.to_string()))?
         }
         "Unsqueeze" => {
             let axes = axes(cx, step)?.unwrap_or_default();
             let rank = (a.ndim() + axes.len()) as i64;
             let mut a = a;
-            let mut axes: Vec<i64> = axes.into_iter().map(|x| if x < 0 { x.saturating_add(rank) } else { x }).collect();
+            let mut axes: Vec<i64> =
+                axes.into_iter().map(|x| if x < 0 { x.saturating_add(rank) } else { x }).collect();
             axes.sort_unstable();
             for axis in axes {
                 match usize::try_from(axis) {
-                    Ok(axis) if axis <= a.ndim() && a.ndim() < cx.limits.rank => a = a.insert_axis(Axis(axis)),
+                    Ok(axis) if axis <= a.ndim() && a.ndim() < cx.limits.rank => {
+                        a = a.insert_axis(Axis(axis))
+                    }
                     _ => return Err(step.fault("onnx.op.attr", "names an axis that does not exist")),
                 }
             }
@@ -213,7 +231,8 @@ fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> 
                 return Err(step.unsupported("of some axes of a constant"));
             }
             let flat = a.as_standard_layout().into_owned();
-            flat.into_shape_with_order(IxDyn(&keep)).map_err(|e| step.fault("onnx.graph.shape", e.to_string()))?
+            flat.into_shape_with_order(IxDyn(&keep))
+                .map_err(|e| step.fault("onnx.graph.shape", e.to_string()))?
         }
         op @ ("Add" | "Sub" | "Mul" | "Div") => {
             let b = cx.floats(step, 1)?.ok_or_else(missing)?;

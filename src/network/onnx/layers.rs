@@ -5,8 +5,8 @@ use super::fixed::axes;
 use super::lower::{Context, Step};
 use crate::network::graph::ValueId;
 use crate::network::op::{
-    Activation, AdaptiveAvgPool, Arith, Arithmetic, AvgPool, BatchNorm, Conv2d, Linear, MaxPool, Op, Operand, PRelu,
-    Softmax, View, Window,
+    Activation, AdaptiveAvgPool, Arith, Arithmetic, AvgPool, BatchNorm, Conv2d, Linear, MaxPool, Op, Operand,
+    PRelu, Softmax, View, Window,
 };
 use ndarray::{Array2, ArrayD, Ix2};
 
@@ -29,7 +29,10 @@ pub(crate) fn lower<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId
         }
         "AveragePool" => {
             let x = cx.need(step, 0)?;
-            let pool = AvgPool { window: window(cx, step, x)?, count_padding: step.int("count_include_pad", 0) != 0 };
+            let pool = AvgPool {
+                window: window(cx, step, x)?,
+                count_padding: step.int("count_include_pad", 0) != 0,
+            };
             cx.push(step, Op::AvgPool(pool), &[x])
         }
         "GlobalAveragePool" => {
@@ -38,7 +41,9 @@ pub(crate) fn lower<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId
         }
         "GlobalMaxPool" => {
             let x = cx.need(step, 0)?;
-            let &[_, h, w] = cx.builder.shape(x) else { return Err(step.unsupported("other than of planes")) };
+            let &[_, h, w] = cx.builder.shape(x) else {
+                return Err(step.unsupported("other than of planes"));
+            };
             cx.push(step, Op::MaxPool(MaxPool(Window::new([h, w], [h, w]))), &[x])
         }
         "ReduceMean" => reduce_mean(cx, step),
@@ -67,7 +72,9 @@ fn activation<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Option<Activation
         "Clip" => {
             let bound = |k: usize, name: &str, default: f32| match step.attr(name) {
                 Some(a) => Ok(a.f),
-                None => Ok::<_, Fault>(cx.floats(step, k)?.and_then(|v| v.first().copied()).unwrap_or(default)),
+                None => {
+                    Ok::<_, Fault>(cx.floats(step, k)?.and_then(|v| v.first().copied()).unwrap_or(default))
+                }
             };
             Activation::Clip { min: bound(1, "min", f32::MIN)?, max: bound(2, "max", f32::MAX)? }
         }
@@ -133,7 +140,9 @@ fn conv<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
     let stride = pair(step.sizes("strides", 2, 1)?, [1, 1]);
     let dilation = pair(step.sizes("dilations", 2, 1)?, [1, 1]);
     if kernel != [kh, kw] || kernel.contains(&0) {
-        return Err(step.fault("onnx.graph.shape", format!("kernel {kernel:?} does not fit weights {shape:?}")));
+        return Err(
+            step.fault("onnx.graph.shape", format!("kernel {kernel:?} does not fit weights {shape:?}"))
+        );
     }
     let groups = usize::try_from(step.int("group", 1)).ok().filter(|&g| g > 0);
     let groups = groups.ok_or_else(|| step.fault("onnx.op.attr", "'group' must be at least 1"))?;
@@ -186,8 +195,15 @@ fn reduce_mean<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fau
 }
 
 /// Constant input `k` as a matrix, transposed if asked, times `alpha`.
-fn weights<'a>(cx: &Context<'a>, step: &Step<'a>, k: usize, transpose: bool, alpha: f32) -> Result<Array2<f32>, Fault> {
-    let array = cx.floats(step, k)?.ok_or_else(|| step.unsupported("of two values that depend on the image"))?;
+fn weights<'a>(
+    cx: &Context<'a>,
+    step: &Step<'a>,
+    k: usize,
+    transpose: bool,
+    alpha: f32,
+) -> Result<Array2<f32>, Fault> {
+    let array =
+        cx.floats(step, k)?.ok_or_else(|| step.unsupported("of two values that depend on the image"))?;
     let shape = array.shape().to_vec();
     let matrix = array.into_dimensionality::<Ix2>().map_err(|_| {
         step.fault("onnx.graph.shape", format!("weights of shape {shape:?} are not a matrix"))
@@ -212,7 +228,8 @@ fn gemm<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
         Some(c) if c.len() == outputs => Some(c.iter().map(|v| v * beta).collect::<Vec<f32>>()),
         Some(c) if c.len() == 1 => Some(vec![c.first().copied().unwrap_or_default() * beta; outputs]),
         Some(c) => {
-            return Err(step.fault("onnx.graph.shape", format!("bias {:?} does not fit {outputs} outputs", c.shape())));
+            return Err(step
+                .fault("onnx.graph.shape", format!("bias {:?} does not fit {outputs} outputs", c.shape())));
         }
     };
     let name = |k: usize| step.node.input.get(k).map_or("", String::as_str);

@@ -88,7 +88,11 @@ pub(crate) fn lower(
         }
         None => {
             let reason = "is defined nowhere";
-            return Err(Fault::new(format!("output {}", quoted(&wanted.name)), "onnx.graph.undefined", reason));
+            return Err(Fault::new(
+                format!("output {}", quoted(&wanted.name)),
+                "onnx.graph.undefined",
+                reason,
+            ));
         }
     };
     let skipped = order.nodes.len() - needed.len();
@@ -113,7 +117,8 @@ fn input_shape(
     info: &super::proto::ValueInfo,
     given: Option<[usize; 3]>,
 ) -> Result<(Vec<usize>, Option<i64>), Fault> {
-    let fail = |reason: String| Fault::new(format!("input {}", quoted(&info.name)), "onnx.graph.shape", reason);
+    let fail =
+        |reason: String| Fault::new(format!("input {}", quoted(&info.name)), "onnx.graph.shape", reason);
     let kind = info.kind.as_ref().and_then(|k| k.tensor.as_ref());
     let kind = kind.ok_or_else(|| fail("is not a tensor".into()))?;
     if !matches!(kind.element, 0 | 1 | 10 | 11 | 16) {
@@ -157,7 +162,8 @@ impl<'a> Context<'a> {
         if !matches!(node.domain.as_str(), "" | "ai.onnx") {
             return Err(step.unsupported(&format!("of domain {}", quoted(&node.domain))));
         }
-        if !node.attribute.is_empty() && node.attribute.iter().any(|a| a.g.is_some() || !a.graphs.is_empty()) {
+        if !node.attribute.is_empty() && node.attribute.iter().any(|a| a.g.is_some() || !a.graphs.is_empty())
+        {
             return Err(step.unsupported("with control flow"));
         }
         let value = match fixed::fold(self, &step)? {
@@ -183,7 +189,8 @@ impl<'a> Context<'a> {
             Some(name) => match self.values.get(name.as_str()) {
                 Some(value) => Ok(Some(value)),
                 None => {
-                    Err(step.fault("onnx.graph.undefined", format!("reads {}, which has no value", quoted(name))))
+                    Err(step
+                        .fault("onnx.graph.undefined", format!("reads {}, which has no value", quoted(name))))
                 }
             },
         }
@@ -200,7 +207,10 @@ impl<'a> Context<'a> {
     /// Input `k`, which must be a value of the network.
     pub(crate) fn need(&self, step: &Step<'a>, k: usize) -> Result<ValueId, Fault> {
         self.live(step, k)?.ok_or_else(|| {
-            step.fault("onnx.op.unknown", format!("input {} must depend on the image; a constant here is not supported", k + 1))
+            step.fault(
+                "onnx.op.unknown",
+                format!("input {} must depend on the image; a constant here is not supported", k + 1),
+            )
         })
     }
 
@@ -230,15 +240,19 @@ impl<'a> Context<'a> {
     pub(crate) fn known_ints(&self, step: &Step<'a>, k: usize) -> Result<Option<Vec<i64>>, Fault> {
         match self.ints(step, k)? {
             None => Ok(None),
-            Some(ints) => ints
-                .known()
-                .map(Some)
-                .ok_or_else(|| step.fault("onnx.op.unknown", format!("input {} depends on the batch size", k + 1))),
+            Some(ints) => ints.known().map(Some).ok_or_else(|| {
+                step.fault("onnx.op.unknown", format!("input {} depends on the batch size", k + 1))
+            }),
         }
     }
 
     /// Makes input `k` a parameter. The same stored tensor is the same parameter wherever it is used.
-    pub(crate) fn param(&mut self, step: &Step<'a>, k: usize, trainable: bool) -> Result<Option<ParamId>, Fault> {
+    pub(crate) fn param(
+        &mut self,
+        step: &Step<'a>,
+        k: usize,
+        trainable: bool,
+    ) -> Result<Option<ParamId>, Fault> {
         let Some(name) = step.node.input.get(k).filter(|n| !n.is_empty()) else { return Ok(None) };
         if let Some(&id) = self.params.get(name.as_str()) {
             return Ok(Some(id));
@@ -250,7 +264,12 @@ impl<'a> Context<'a> {
     }
 
     /// See [`Self::param`]; must be there.
-    pub(crate) fn need_param(&mut self, step: &Step<'a>, k: usize, trainable: bool) -> Result<ParamId, Fault> {
+    pub(crate) fn need_param(
+        &mut self,
+        step: &Step<'a>,
+        k: usize,
+        trainable: bool,
+    ) -> Result<ParamId, Fault> {
         self.param(step, k, trainable)?
             .ok_or_else(|| step.fault("onnx.graph.undefined", format!("input {} is missing", k + 1)))
     }
@@ -258,7 +277,8 @@ impl<'a> Context<'a> {
     /// Adds the node's operator to the graph under the node's name.
     pub(crate) fn push(&mut self, step: &Step, op: Op, inputs: &[ValueId]) -> Result<ValueId, Fault> {
         let node = step.node;
-        let name = if node.name.is_empty() { node.output.first().unwrap_or(&node.op_type) } else { &node.name };
+        let name =
+            if node.name.is_empty() { node.output.first().unwrap_or(&node.op_type) } else { &node.name };
         Ok(self.builder.push(name, op, inputs)?)
     }
 
@@ -313,7 +333,8 @@ impl<'n> Step<'n> {
             Some(sizes) if sizes.len() == len => Ok(Some(sizes)),
             _ => {
                 let shown: Vec<i64> = a.ints.iter().copied().take(8).collect();
-                let reason = format!("attribute '{}' is {shown:?}, needs {len} numbers of at least {least}", name);
+                let reason =
+                    format!("attribute '{}' is {shown:?}, needs {len} numbers of at least {least}", name);
                 Err(self.fault("onnx.op.attr", reason))
             }
         }

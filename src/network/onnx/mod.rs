@@ -36,7 +36,12 @@ pub struct Read {
 ///
 /// # Errors
 /// Malformed, hostile or unsupported: names the file, the node or tensor, and why.
-pub fn read(path: &Path, data: &[u8], input: Option<[usize; 3]>, limits: &Limits) -> Result<Read, EvidenceError> {
+pub fn read(
+    path: &Path,
+    data: &[u8],
+    input: Option<[usize; 3]>,
+    limits: &Limits,
+) -> Result<Read, EvidenceError> {
     decode(data).and_then(|model| build(&model, input, limits)).map_err(|fault| fault.at(path))
 }
 
@@ -55,13 +60,18 @@ fn build(model: &ModelProto, input: Option<[usize; 3]>, limits: &Limits) -> Resu
     let Some(graph) = &model.graph else {
         return Err(Fault::new("", "format.mismatch", "holds no ONNX graph"));
     };
-    let opset = model.opset_import.iter().find(|o| matches!(o.domain.as_str(), "" | "ai.onnx")).map(|o| o.version);
+    let opset =
+        model.opset_import.iter().find(|o| matches!(o.domain.as_str(), "" | "ai.onnx")).map(|o| o.version);
     let Some(opset) = opset else {
         return Err(Fault::new("", "onnx.version", "names no version of the ONNX operator set"));
     };
     if !OPSETS.contains(&opset) {
         let (from, to) = (OPSETS.start(), OPSETS.end());
-        return Err(Fault::new("", "onnx.version", format!("operator set {opset}; {from} to {to} are read: export it again")));
+        return Err(Fault::new(
+            "",
+            "onnx.version",
+            format!("operator set {opset}; {from} to {to} are read: export it again"),
+        ));
     }
     if !IR_VERSIONS.contains(&model.ir_version) {
         let (from, to) = (IR_VERSIONS.start(), IR_VERSIONS.end());

@@ -11,12 +11,22 @@ pub(crate) fn lower<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Option<
     let op = step.node.op_type.as_str();
     if !matches!(
         op,
-        "Identity" | "Dropout" | "Cast" | "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Concat" | "Pad"
+        "Identity"
+            | "Dropout"
+            | "Cast"
+            | "Flatten"
+            | "Reshape"
+            | "Squeeze"
+            | "Unsqueeze"
+            | "Transpose"
+            | "Concat"
+            | "Pad"
     ) {
         return Ok(None);
     }
     if op == "Concat" {
-        let inputs: Vec<ValueId> = (0..step.node.input.len()).map(|k| cx.need(step, k)).collect::<Result<_, _>>()?;
+        let inputs: Vec<ValueId> =
+            (0..step.node.input.len()).map(|k| cx.need(step, k)).collect::<Result<_, _>>()?;
         let first = *inputs.first().ok_or_else(|| step.fault("onnx.graph.undefined", "joins nothing"))?;
         let axis = step.axis(step.int("axis", 1), cx.rank(first))?;
         return cx.push(step, Op::Concat(Concat { axis }), &inputs).map(Some);
@@ -65,7 +75,8 @@ fn reshape<'a>(cx: &Context<'a>, step: &Step<'a>, shape: &[usize]) -> Result<Vec
             None => return Err(misfit()),
         }
     }
-    let product = out.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n > 0).ok_or_else(misfit)?;
+    let product =
+        out.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n > 0).ok_or_else(misfit)?;
     if let Some(k) = open {
         out[k] = size / product;
     }
@@ -97,7 +108,9 @@ fn unsqueeze<'a>(cx: &Context<'a>, step: &Step<'a>, shape: &[usize]) -> Result<V
     let list = axes(cx, step)?.ok_or_else(|| step.unsupported("along computed axes"))?;
     let rank = shape.len() + 1 + list.len();
     if rank > cx.limits.rank + 1 {
-        return Err(step.fault("onnx.op.attr", format!("makes {rank} axes, the cap 'rank' is {}", cx.limits.rank)));
+        return Err(
+            step.fault("onnx.op.attr", format!("makes {rank} axes, the cap 'rank' is {}", cx.limits.rank))
+        );
     }
     let mut new: Vec<usize> = list.into_iter().map(|a| step.axis(a, rank)).collect::<Result<_, _>>()?;
     new.sort_unstable();

@@ -27,7 +27,8 @@ pub(crate) fn label(node: &NodeProto) -> String {
 /// Model-local functions are not read; one that calls itself is called by its name.
 pub(crate) fn functions(functions: &[FunctionProto]) -> Result<(), Fault> {
     let Some(first) = functions.first() else { return Ok(()) };
-    let index: HashMap<&str, usize> = functions.iter().enumerate().map(|(i, f)| (f.name.as_str(), i)).collect();
+    let index: HashMap<&str, usize> =
+        functions.iter().enumerate().map(|(i, f)| (f.name.as_str(), i)).collect();
     // Take away functions that call no remaining function; what is left calls itself.
     let calls: Vec<HashSet<usize>> = functions
         .iter()
@@ -71,7 +72,11 @@ pub(crate) fn order(graph: &GraphProto, limits: &Limits) -> Result<Order, Fault>
     let mut initial = HashSet::new();
     for t in &graph.initializer {
         if !initial.insert(t.name.as_str()) {
-            return Err(Fault::new(format!("tensor {}", quoted(&t.name)), "onnx.graph.ssa", "is defined twice"));
+            return Err(Fault::new(
+                format!("tensor {}", quoted(&t.name)),
+                "onnx.graph.ssa",
+                "is defined twice",
+            ));
         }
         maker.insert(&t.name, None);
     }
@@ -79,7 +84,11 @@ pub(crate) fn order(graph: &GraphProto, limits: &Limits) -> Result<Order, Fault>
     for v in &graph.input {
         // Up to IR version 3 initialisers were inputs too.
         if !inputs.insert(v.name.as_str()) {
-            return Err(Fault::new(format!("input {}", quoted(&v.name)), "onnx.graph.ssa", "is defined twice"));
+            return Err(Fault::new(
+                format!("input {}", quoted(&v.name)),
+                "onnx.graph.ssa",
+                "is defined twice",
+            ));
         }
         maker.insert(&v.name, None);
     }
@@ -101,13 +110,21 @@ fn caps(graph: &GraphProto, limits: &Limits) -> Result<(), Fault> {
         ("tensors", graph.initializer.len(), limits.tensors, "tensors"),
     ] {
         if count > cap {
-            return Err(Fault::new("graph", "onnx.limit", format!("has {count} {what}, the cap '{name}' is {cap}")));
+            return Err(Fault::new(
+                "graph",
+                "onnx.limit",
+                format!("has {count} {what}, the cap '{name}' is {cap}"),
+            ));
         }
     }
     if graph.sparse_initializer.is_empty() {
         Ok(())
     } else {
-        Err(Fault::new("graph", "onnx.tensor.sparse", "sparse weights are not read; save the model with dense weights"))
+        Err(Fault::new(
+            "graph",
+            "onnx.tensor.sparse",
+            "sparse weights are not read; save the model with dense weights",
+        ))
     }
 }
 
@@ -152,9 +169,8 @@ fn sort(graph: &GraphProto, maker: &HashMap<&str, Option<usize>>) -> Result<Orde
 
 /// Follows the first sub-graph of the first attribute that has one, level by level.
 fn depth(node: &NodeProto) -> Result<(), Fault> {
-    let inner = |a: &[AttributeProto]| {
-        a.iter().find_map(|a| a.g.clone().or_else(|| a.graphs.first().cloned()))
-    };
+    let inner =
+        |a: &[AttributeProto]| a.iter().find_map(|a| a.g.clone().or_else(|| a.graphs.first().cloned()));
     let mut next = inner(&node.attribute);
     for _ in 0..MAX_DEPTH {
         let Some(bytes) = next else { return Ok(()) };
@@ -164,6 +180,10 @@ fn depth(node: &NodeProto) -> Result<(), Fault> {
     }
     match next {
         None => Ok(()),
-        Some(_) => Err(Fault::new(label(node), "onnx.depth", format!("sub-graphs nest deeper than {MAX_DEPTH} levels"))),
+        Some(_) => Err(Fault::new(
+            label(node),
+            "onnx.depth",
+            format!("sub-graphs nest deeper than {MAX_DEPTH} levels"),
+        )),
     }
 }

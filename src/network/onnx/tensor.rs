@@ -56,7 +56,10 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
     let place = format!("tensor {}", quoted(&t.name));
     let fail = |code, reason: String| Err(Fault::new(place.clone(), code, reason));
     if t.dims.len() > limits.rank {
-        return fail("onnx.tensor.dims", format!("has {} dimensions, the cap 'rank' is {}", t.dims.len(), limits.rank));
+        return fail(
+            "onnx.tensor.dims",
+            format!("has {} dimensions, the cap 'rank' is {}", t.dims.len(), limits.rank),
+        );
     }
     let mut shape = Vec::with_capacity(t.dims.len());
     for &d in &t.dims {
@@ -74,17 +77,26 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
     let count = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
     let Some(count) = count.filter(|&n| n <= limits.tensor_elements) else {
         let cap = limits.tensor_elements;
-        return fail("onnx.tensor.size", format!("shape {shape:?} holds more numbers than the cap 'tensor_elements' ({cap})"));
+        return fail(
+            "onnx.tensor.size",
+            format!("shape {shape:?} holds more numbers than the cap 'tensor_elements' ({cap})"),
+        );
     };
     let typed = t.float_data.len() + t.int32_data.len() + t.int64_data.len() + t.double_data.len();
     let given = match (&t.raw_data, typed) {
         (Some(raw), typed) if !raw.is_empty() && typed > 0 => {
-            return fail("onnx.tensor.ambiguous", "has both raw and typed data; readers differ in which they take".into());
+            return fail(
+                "onnx.tensor.ambiguous",
+                "has both raw and typed data; readers differ in which they take".into(),
+            );
         }
         (Some(raw), 0) => {
             if raw.len() as u64 != count * width as u64 {
                 let want = count * width as u64;
-                return fail("onnx.tensor.size", format!("shape {shape:?} needs {want} bytes, has {}", raw.len()));
+                return fail(
+                    "onnx.tensor.size",
+                    format!("shape {shape:?} needs {want} bytes, has {}", raw.len()),
+                );
             }
             count
         }
@@ -92,7 +104,9 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
             1 => t.float_data.len() as u64,
             11 => t.double_data.len() as u64,
             7 => t.int64_data.len() as u64,
-            12 | 13 if count > 0 => return fail("onnx.tensor.dtype", "unsigned typed data is not read".into()),
+            12 | 13 if count > 0 => {
+                return fail("onnx.tensor.dtype", "unsigned typed data is not read".into());
+            }
             _ => t.int32_data.len() as u64,
         },
     };
@@ -107,8 +121,13 @@ fn external(t: &TensorProto, place: &str) -> Result<(), Fault> {
     let fail = |code, reason: String| Err(Fault::new(place, code, reason));
     let mut seen = Vec::new();
     for e in &t.external_data {
-        if seen.contains(&e.key.as_str()) || !matches!(e.key.as_str(), "location" | "offset" | "length" | "checksum") {
-            return fail("onnx.external.keys", format!("external data has a repeated or unknown key {}", quoted(&e.key)));
+        if seen.contains(&e.key.as_str())
+            || !matches!(e.key.as_str(), "location" | "offset" | "length" | "checksum")
+        {
+            return fail(
+                "onnx.external.keys",
+                format!("external data has a repeated or unknown key {}", quoted(&e.key)),
+            );
         }
         seen.push(&e.key);
     }
@@ -117,11 +136,17 @@ fn external(t: &TensorProto, place: &str) -> Result<(), Fault> {
     let shown = quoted(location);
     for key in ["offset", "length"] {
         if get(key).is_some_and(|v| v.parse::<u64>().is_err()) {
-            return fail("onnx.external.range", format!("external {key} {} is not a size", quoted(get(key).unwrap_or_default())));
+            return fail(
+                "onnx.external.range",
+                format!("external {key} {} is not a size", quoted(get(key).unwrap_or_default())),
+            );
         }
     }
     if location.contains("://") || location.starts_with("/dev/") || location.starts_with("/proc/") {
-        return fail("onnx.external.special", format!("external data at {shown}: a URL or device is never opened"));
+        return fail(
+            "onnx.external.special",
+            format!("external data at {shown}: a URL or device is never opened"),
+        );
     }
     let drive = location.as_bytes().get(1) == Some(&b':');
     if location.split(['/', '\\']).any(|part| part == "..")
@@ -129,7 +154,10 @@ fn external(t: &TensorProto, place: &str) -> Result<(), Fault> {
         || location.contains('\0')
         || drive
     {
-        return fail("onnx.external.traversal", format!("external data at {shown} leaves the folder of the model"));
+        return fail(
+            "onnx.external.traversal",
+            format!("external data at {shown} leaves the folder of the model"),
+        );
     }
     let advice = "weights in a second file are not read; save the model as one file";
     fail("onnx.external.missing", format!("external data at {shown}: {advice}"))
@@ -155,11 +183,16 @@ pub(crate) fn floats(t: &TensorProto, limits: &Limits) -> Result<ArrayD<f32>, Fa
         16 => two(half::from_bf16),
         other => {
             let place = format!("tensor {}", quoted(&t.name));
-            return Err(Fault::new(place, "onnx.tensor.dtype", format!("data type {other} where numbers of a network are needed")));
+            return Err(Fault::new(
+                place,
+                "onnx.tensor.dtype",
+                format!("data type {other} where numbers of a network are needed"),
+            ));
         }
     };
     let place = format!("tensor {}", quoted(&t.name));
-    ArrayD::from_shape_vec(IxDyn(&shape), data).map_err(|e| Fault::new(place, "onnx.tensor.size", e.to_string()))
+    ArrayD::from_shape_vec(IxDyn(&shape), data)
+        .map_err(|e| Fault::new(place, "onnx.tensor.size", e.to_string()))
 }
 
 fn eight<T>(b: &[u8], f: fn([u8; 8]) -> T) -> T {
@@ -172,21 +205,33 @@ pub(crate) fn ints(t: &TensorProto, limits: &Limits) -> Result<Ints, Fault> {
     let count: usize = shape.iter().product();
     let place = format!("tensor {}", quoted(&t.name));
     if count > MAX_INTS {
-        return Err(Fault::new(place, "onnx.limit", format!("{count} whole numbers used as a shape, the cap is {MAX_INTS}")));
+        return Err(Fault::new(
+            place,
+            "onnx.limit",
+            format!("{count} whole numbers used as a shape, the cap is {MAX_INTS}"),
+        ));
     }
     let raw = t.raw_data.as_deref().unwrap_or_default();
     let data: Vec<i64> = match (t.data_type, raw.is_empty()) {
         (7, true) => t.int64_data.clone(),
         (7 | 13, false) => raw.chunks_exact(8).map(|b| eight(b, i64::from_le_bytes)).collect(),
-        (6, false) => raw.chunks_exact(4).map(|b| i64::from(i32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect(),
-        (12, false) => raw.chunks_exact(4).map(|b| i64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect(),
+        (6, false) => {
+            raw.chunks_exact(4).map(|b| i64::from(i32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect()
+        }
+        (12, false) => {
+            raw.chunks_exact(4).map(|b| i64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect()
+        }
         (5, false) => raw.chunks_exact(2).map(|b| i64::from(i16::from_le_bytes([b[0], b[1]]))).collect(),
         (4, false) => raw.chunks_exact(2).map(|b| i64::from(u16::from_le_bytes([b[0], b[1]]))).collect(),
         (3, false) => raw.iter().map(|&b| i64::from(b.cast_signed())).collect(),
         (2 | 9, false) => raw.iter().map(|&b| i64::from(b)).collect(),
         (_, true) => t.int32_data.iter().map(|&v| i64::from(v)).collect(),
         (other, _) => {
-            return Err(Fault::new(place, "onnx.tensor.dtype", format!("data type {other} where whole numbers are needed")));
+            return Err(Fault::new(
+                place,
+                "onnx.tensor.dtype",
+                format!("data type {other} where whole numbers are needed"),
+            ));
         }
     };
     Ok(Ints { shape, data: data.into_iter().map(Some).collect() })

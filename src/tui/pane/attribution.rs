@@ -1,13 +1,16 @@
 //! Which techniques, and whose tools does it resemble? Hypotheses, never a named actor.
 //!
 //! ```text
-//! ┌ techniques ───────────────────────────┐┌ resembles (hypotheses) ─────────┐
-//! │› ATLAS  AML.T0018.000  Poison AI Model ││› badnets-style toolkit     0.62 │
-//! │  OWASP  LLM04:2025     Data and Model… ││  …                              │
-//! └────────────────────────────────────────┘└─────────────────────────────────┘
-//! ┌ procedures ────────────────────────────┐┌ for and against ────────────────┐
-//! │ - taxonomy-mapping                      ││ + 3×3 patch in a corner         │
-//! └─────────────────────────────────────────┘│ - …                             │
+//! ┌ techniques ────────────────────────────────────────────────────────────────┐
+//! │› ATLAS  AML.T0018.000  Manipulate AI Model: Poison AI Model                 │
+//! │  OWASP  LLM04:2025     Data and Model Poisoning                             │
+//! └─────────────────────────────────────────────────────────────────────────────┘
+//! ┌ resembles ─────────────────────┐┌ for and against some toolkit ────────────┐
+//! │› some toolkit             0.62  ││ + 3×3 patch in a corner                   │
+//! │  another                  0.41  ││ - the default patch is white              │
+//! └─────────────────────────────────┘└───────────────────────────────────────────┘
+//! ┌ procedures ─────────────────────────────────────────────────────────────────┐
+//! └─────────────────────────────────────────────────────────────────────────────┘
 //! ```
 
 use super::detail::Page;
@@ -28,20 +31,23 @@ const MAPPING: &str = "taxonomy-mapping";
 const MATCH: &str = "toolkit-match";
 
 pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
-    let [top, bottom] = Layout::vertical([Constraint::Percentage(50), Constraint::Fill(1)]).areas(area);
-    let [a, b] = Layout::horizontal([Constraint::Percentage(55), Constraint::Fill(1)]).areas(top);
-    technique_list(view, p, a);
-    toolkit_list(view, p, b);
-    if area.width >= WIDE {
-        let columns = [Constraint::Percentage(30), Constraint::Percentage(35), Constraint::Fill(1)];
-        let [a, b, c] = Layout::horizontal(columns).areas(bottom);
-        procedures(view, p, a, Phase::Attribution);
-        weighing(view, p, b);
-        beside(view, p, c);
-    } else {
+    let wide = area.width >= WIDE;
+    let listed = techniques(view).len().max(4) as u16 + 2;
+    let foot = (view.procedures(Phase::Attribution).len() as u16).clamp(1, 4) + 2;
+    let foot = if wide { area.height / 3 } else { foot };
+    let most = (area.height.saturating_sub(foot) / 2).max(5);
+    let parts = [Constraint::Length(listed.min(most)), Constraint::Fill(1), Constraint::Length(foot)];
+    let [top, middle, bottom] = Layout::vertical(parts).areas(area);
+    technique_list(view, p, top);
+    let [a, b] = Layout::horizontal([Constraint::Percentage(45), Constraint::Fill(1)]).areas(middle);
+    toolkit_list(view, p, a);
+    weighing(view, p, b);
+    if wide {
         let [a, b] = Layout::horizontal([Constraint::Percentage(45), Constraint::Fill(1)]).areas(bottom);
         procedures(view, p, a, Phase::Attribution);
-        weighing(view, p, b);
+        beside(view, p, b);
+    } else {
+        procedures(view, p, bottom, Phase::Attribution);
     }
 }
 
@@ -111,7 +117,13 @@ fn technique_list(view: &View, p: &mut Painter, area: Rect) {
             ])
         })
         .collect();
-    p.list(inner, place(view, Slot::Techniques), &rows, view.cursor(Slot::Techniques), view.focused(Slot::Techniques));
+    p.list(
+        inner,
+        place(view, Slot::Techniques),
+        &rows,
+        view.cursor(Slot::Techniques),
+        view.focused(Slot::Techniques),
+    );
 }
 
 fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
@@ -119,7 +131,8 @@ fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
     let inner = frame(view, p, area, Slot::Toolkits, "resembles", "hypotheses, best first");
     if all.is_empty() {
         if matches!(view.standing(MATCH), Standing::Finished(..)) {
-            let next = [("next: enter on toolkit-match shows what was compared".to_owned(), view.theme.dim())];
+            let next =
+                [("next: enter on toolkit-match shows what was compared".to_owned(), view.theme.dim())];
             p.message(inner, ("no toolkit resembles it", view.theme.strong()), &next);
         } else {
             standing(view, p, inner, MATCH);
@@ -137,17 +150,25 @@ fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
             ])
         })
         .collect();
-    p.list(inner, place(view, Slot::Toolkits), &rows, view.cursor(Slot::Toolkits), view.focused(Slot::Toolkits));
+    p.list(
+        inner,
+        place(view, Slot::Toolkits),
+        &rows,
+        view.cursor(Slot::Toolkits),
+        view.focused(Slot::Toolkits),
+    );
 }
 
 /// What speaks for the chosen toolkit and what against it.
 fn weighing(view: &View, p: &mut Painter, area: Rect) {
     let chosen = toolkits(view).get(view.cursor(Slot::Toolkits));
     let name = chosen.map_or(String::new(), |t| field(t, &["toolkit", "name", "id"]));
-    let title = if name.is_empty() { "for and against".to_owned() } else { format!("for and against {name}") };
+    let title =
+        if name.is_empty() { "for and against".to_owned() } else { format!("for and against {name}") };
     let inner = p.frame(area, &title, "", false);
     let Some(entry) = chosen else {
-        let says = [("Candidates come with what speaks for them and what against.".to_owned(), view.theme.dim())];
+        let says =
+            [("Candidates come with what speaks for them and what against.".to_owned(), view.theme.dim())];
         p.message(inner, ("no candidate", view.theme.strong()), &says);
         return;
     };
@@ -155,13 +176,22 @@ fn weighing(view: &View, p: &mut Painter, area: Rect) {
     for (mark, key, style) in [("+", "for", view.theme.calm()), ("-", "against", view.theme.alarm())] {
         let reasons = list(entry, key);
         if reasons.is_empty() {
-            p.line(inner, row, Line::from(vec![Span::styled(mark, style), Span::raw(format!(" nothing {key}"))]));
+            p.line(
+                inner,
+                row,
+                Line::from(vec![Span::styled(mark, style), Span::raw(format!(" nothing {key}"))]),
+            );
             row += 1;
         }
         for reason in reasons {
-            for (i, part) in wrap(&reason, usize::from(inner.width).saturating_sub(2)).into_iter().enumerate() {
+            for (i, part) in wrap(&reason, usize::from(inner.width).saturating_sub(2)).into_iter().enumerate()
+            {
                 let lead = if i == 0 { mark } else { " " };
-                p.line(inner, row, Line::from(vec![Span::styled(lead, style), Span::raw(" "), Span::raw(part)]));
+                p.line(
+                    inner,
+                    row,
+                    Line::from(vec![Span::styled(lead, style), Span::raw(" "), Span::raw(part)]),
+                );
                 row += 1;
             }
         }
@@ -180,7 +210,10 @@ pub(super) fn toolkit_page(view: &View, i: usize, page: &mut Page) {
     if let Some(entry) = toolkits(view).get(i) {
         all_fields(view, entry, page);
         page.head("what this means");
-        page.text("A resemblance of results to a toolkit's defaults. Anybody can use a toolkit: not an actor.", view.theme.dim());
+        page.text(
+            "A resemblance of results to a toolkit's defaults. Anybody can use a toolkit: not an actor.",
+            view.theme.dim(),
+        );
     }
 }
 

@@ -42,7 +42,8 @@ impl Widget for Scatter<'_> {
             let mut spans = Vec::new();
             let mut plain = 0;
             // Accused groups last, so that nothing covers them.
-            let order = self.groups.iter().filter(|g| !g.flagged).chain(self.groups.iter().filter(|g| g.flagged));
+            let order =
+                self.groups.iter().filter(|g| !g.flagged).chain(self.groups.iter().filter(|g| g.flagged));
             for group in order {
                 let style = if group.flagged { self.theme.alarm() } else { self.theme.group(plain) };
                 let mark = match (group.flagged, plain) {
