@@ -73,7 +73,7 @@ pub fn choices(figure: &Figure) -> usize {
 pub fn axes(figure: &Figure) -> String {
     match &figure.body {
         Body::Bars { value_label, threshold: Some(t), .. } => {
-            format!("{value_label} · ┊ threshold {}", num(*t))
+            format!("┊ threshold {} · {value_label}", num(*t))
         }
         Body::Bars { value_label, .. } => value_label.clone(),
         Body::Scatter { x_label, y_label, .. } | Body::Lines { x_label, y_label, .. } => {
@@ -83,7 +83,7 @@ pub fn axes(figure: &Figure) -> String {
             format!("↓ {row_label} · → {column_label} · {value_label}")
         }
         Body::Histogram { x_label, threshold: Some(t), .. } => {
-            format!("→ {x_label} · ┊ threshold {}", num(*t))
+            format!("┊ threshold {} · → {x_label}", num(*t))
         }
         Body::Histogram { x_label, .. } => format!("→ {x_label}"),
         Body::Thumbnails { images } => count(images.len(), "image"),
