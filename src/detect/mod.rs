@@ -5,8 +5,11 @@ pub mod classes;
 pub mod features;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod images;
+pub mod inversion;
 pub mod params;
 pub mod spectral_signatures;
+pub mod stamp;
 
 use crate::procedure::Procedure;
 

@@ -1,1 +1,8 @@
 //! Phase 3: what does the trigger look like? One file and one page per procedure.
+
+use crate::procedure::Procedure;
+
+/// The procedures of this phase, in the order of work.
+pub fn procedures() -> &'static [&'static dyn Procedure] {
+    &[]
+}

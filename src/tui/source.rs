@@ -168,6 +168,13 @@ impl Replay {
         Self { session, n, state, moved: false }
     }
 
+    /// Goes to the moment after `n` events, or to the nearest there is.
+    pub fn go_to(&mut self, n: usize) {
+        self.n = n.clamp(1.min(self.session.len()), self.session.len());
+        self.state = Arc::new(self.session.state_at(self.n));
+        self.moved = true;
+    }
+
     /// The moment a step leads to.
     fn target(&self, step: Step) -> usize {
         let last = self.session.len();
@@ -213,9 +220,7 @@ impl Source for Replay {
             Request::Step(step) => {
                 let n = self.target(step);
                 if n != self.n {
-                    self.n = n;
-                    self.state = Arc::new(self.session.state_at(n));
-                    self.moved = true;
+                    self.go_to(n);
                 }
                 Ok(String::new())
             }

@@ -1,6 +1,9 @@
-//! One binary for all integration tests.
+//! The integration tests: one binary, one module per area.
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod data_side;
+mod house;
+mod model_side;
+mod network;
 mod shared;

@@ -42,20 +42,23 @@ impl Scale {
         self.from + (f64::from(self.to - self.from) * part).round() as i32
     }
 
-    /// Round values inside the interval, about `count` of them.
-    pub fn ticks(self, count: usize) -> Vec<f64> {
+    /// Round values inside the interval, about `count` of them, all with as many decimals as their step needs.
+    pub fn ticks(self, count: usize) -> Vec<(f64, String)> {
         let span = self.high - self.low;
         let raw = span / count.max(1) as f64;
         let unit = 10_f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * unit).find(|s| *s >= raw).unwrap_or(raw);
         if !(step.is_finite() && step > 0.0) {
-            return vec![self.low, self.high];
+            return [self.low, self.high].map(|v| (v, label::number(v))).to_vec();
         }
         let first = (self.low / step).ceil();
+        let plain = (1e-5..1e6).contains(&step) && self.low.abs().max(self.high.abs()) < 1e6;
+        let decimals = (-step.log10().floor()).max(0.0) as usize;
         (0..=2 * count)
             .map(|k| (first + k as f64) * step)
             .take_while(|v| *v <= self.high)
             .map(|v| if v.abs() < step * 1e-6 { 0.0 } else { v })
+            .map(|v| (v, if plain { format!("{v:.decimals$}") } else { label::number(v) }))
             .collect()
     }
 }
@@ -79,15 +82,15 @@ impl Axes {
         y_label: &str,
     ) -> Result<(), RenderError> {
         let [left, top, right, bottom] = self.frame;
-        for v in self.x.ticks(7) {
+        for (v, said) in self.x.ticks(7) {
             let x = self.x.at(v);
             canvas.path(vec![(x, top), (x, bottom)], ink::GRID, 1)?;
-            canvas.text((x, bottom + 12), &label::number(v), Hang::Middle, ink::MUTED)?;
+            canvas.text((x, bottom + 12), &said, Hang::Middle, ink::MUTED)?;
         }
-        for v in self.y.ticks(5) {
+        for (v, said) in self.y.ticks(5) {
             let y = self.y.at(v);
             canvas.path(vec![(left, y), (right, y)], ink::GRID, 1)?;
-            canvas.text((left - 6, y), &label::number(v), Hang::End, ink::MUTED)?;
+            canvas.text((left - 6, y), &said, Hang::End, ink::MUTED)?;
         }
         canvas.path(vec![(left, top), (left, bottom), (right, bottom)], ink::MUTED, 1)?;
         let wide = ((right - left) / CHAR).max(4) as usize;
@@ -109,7 +112,9 @@ mod tests {
     #[test]
     fn ticks_are_round_and_inside() {
         let scale = Scale::around([0.0, 9.3].into_iter(), 0, 100);
-        assert_eq!(scale.ticks(5), [0.0, 2.0, 4.0, 6.0, 8.0]);
+        let said = |scale: Scale, count| scale.ticks(count).into_iter().map(|t| t.1).collect::<Vec<_>>();
+        assert_eq!(said(scale, 5), ["0", "2", "4", "6", "8"]);
+        assert_eq!(said(Scale::around([0.0, 1.9].into_iter(), 0, 9), 5), ["0.0", "0.5", "1.0", "1.5"]);
         assert_eq!((scale.at(-5.0), scale.at(1e9)), (0, 100));
     }
 

@@ -42,10 +42,10 @@ pub fn draw<DB: DrawingBackend>(
     let values = shown.iter().map(|b| b.value).chain(threshold).chain([0.0]);
     let scale = Scale::around(values, left, right);
 
-    for v in scale.ticks(6) {
+    for (v, said) in scale.ticks(6) {
         let x = scale.at(v);
         canvas.path(vec![(x, top), (x, bottom)], ink::GRID, 1)?;
-        canvas.text((x, bottom + 12), &label::number(v), Hang::Middle, ink::MUTED)?;
+        canvas.text((x, bottom + 12), &said, Hang::Middle, ink::MUTED)?;
     }
     let zero = scale.at(0.0);
     for (row, bar) in shown.iter().enumerate() {
@@ -56,10 +56,13 @@ pub fn draw<DB: DrawingBackend>(
         let colour = if bar.flagged { ink::ORANGE } else { ink::series(0) };
         swatch(canvas, from, to, bar.flagged, colour)?;
         let said = if bar.flagged { ink::ORANGE } else { ink::INK };
-        if bar.flagged {
-            canvas.text((12, middle), "!", Hang::Start, said)?;
-        }
-        canvas.text((left - 8, middle), &label::fit(&bar.label, NAME), Hang::End, said)?;
+        let mark = if bar.flagged { "! " } else { "" };
+        canvas.text(
+            (left - 8, middle),
+            &format!("{mark}{}", label::fit(&bar.label, NAME)),
+            Hang::End,
+            said,
+        )?;
         canvas.text((to.0 + 6, middle), &label::number(bar.value), Hang::Start, said)?;
     }
     canvas.path(vec![(zero, top), (zero, bottom)], ink::MUTED, 1)?;

@@ -8,14 +8,14 @@ use plotters::prelude::DrawingBackend;
 /// More images than this are not drawn.
 const MOST: usize = 40;
 /// Longest side of a drawn image.
-const SIDE: usize = 132;
+const SIDE: usize = 140;
 /// Width and height of a place with its caption.
-const PLACE: (i32, i32) = (172, SIDE as i32 + 52);
+const PLACE: (i32, i32) = (172, SIDE as i32 + 50);
 const ACROSS: usize = 4;
 
 pub fn height(images: &[Thumbnail]) -> i32 {
     let lines = images.len().clamp(1, MOST).div_ceil(ACROSS) as i32;
-    TOP - 14 + lines * PLACE.1 + 6
+    TOP - 18 + lines * PLACE.1
 }
 
 /// The image at its drawn size: whole-number enlargement, or every k-th pixel when it is too large. `None` when its
@@ -42,9 +42,11 @@ fn enlarge(image: &Thumbnail) -> Option<Placed> {
 pub fn draw<DB: DrawingBackend>(canvas: &mut Canvas<DB>, images: &[Thumbnail]) -> Result<(), RenderError> {
     for (n, image) in images.iter().take(MOST).enumerate() {
         let left = 16 + PLACE.0 * (n % ACROSS) as i32;
-        let top = TOP - 14 + PLACE.1 * (n / ACROSS) as i32;
+        let top = TOP - 18 + PLACE.1 * (n / ACROSS) as i32;
+        let mut below = top + SIDE as i32;
         if let Some(mut placed) = enlarge(image) {
-            (placed.x, placed.y) = (left, top + (SIDE as i32 - placed.height as i32));
+            (placed.x, placed.y) = (left, top);
+            below = top + placed.height as i32;
             canvas.image(placed)?;
         } else {
             canvas.frame((left, top), (left + SIDE as i32, top + SIDE as i32), ink::MUTED)?;
@@ -52,7 +54,7 @@ pub fn draw<DB: DrawingBackend>(canvas: &mut Canvas<DB>, images: &[Thumbnail]) -
         }
         let columns = ((PLACE.0 - 14) / CHAR) as usize;
         for (line, text) in label::wrap(&image.label, columns, 2).iter().enumerate() {
-            canvas.text((left, top + SIDE as i32 + 14 + 16 * line as i32), text, Hang::Start, ink::INK)?;
+            canvas.text((left, below + 14 + 16 * line as i32), text, Hang::Start, ink::INK)?;
         }
     }
     if images.len() > MOST { remark(canvas, &format!("{MOST} of {} shown", images.len())) } else { Ok(()) }
@@ -69,9 +71,9 @@ mod tests {
     #[test]
     fn small_images_grow_by_whole_numbers_and_keep_their_pixels() {
         let placed = enlarge(&image(2, 2, 1, vec![0, 255, 128, 7])).unwrap();
-        assert_eq!((placed.width, placed.height), (132, 132));
-        assert_eq!(placed.rgb[(10 * 132 + 100) * 3..][..3], [255; 3]);
-        assert_eq!(placed.rgb[(131 * 132 + 131) * 3..][..3], [7; 3]);
+        assert_eq!((placed.width, placed.height), (140, 140));
+        assert_eq!(placed.rgb[(10 * 140 + 100) * 3..][..3], [255; 3]);
+        assert_eq!(placed.rgb[(139 * 140 + 139) * 3..][..3], [7; 3]);
         let placed = enlarge(&image(1, 1, 3, vec![1, 2, 3])).unwrap();
         assert_eq!(placed.rgb[..3], [1, 2, 3]);
     }
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn large_ones_are_thinned_and_lying_ones_refused() {
         let placed = enlarge(&image(300, 200, 1, vec![9; 60_000])).unwrap();
-        assert!(placed.width <= 132 && placed.height <= 132);
+        assert!(placed.width <= 140 && placed.height <= 140);
         for lie in [
             image(2, 2, 1, vec![0; 3]),
             image(0, 2, 1, vec![]),

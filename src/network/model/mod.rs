@@ -197,6 +197,19 @@ impl Model {
         Ok(all.swap_remove(0))
     }
 
+    /// What the network itself puts out, N×K: probabilities where it ends in a softmax, else the logits.
+    ///
+    /// # Errors
+    /// Input of another shape.
+    pub fn outputs(&self, unit: ArrayView4<f32>) -> Result<Array2<f32>, NetworkError> {
+        if !self.closing_softmax {
+            return self.logits(unit);
+        }
+        self.check(&unit)?;
+        let mut all = self.forward(&self.graph, &self.full_pool, &unit, &[self.graph.output]);
+        Ok(all.swap_remove(0))
+    }
+
     /// Output of a named layer, flattened per sample: N×D, together with the logits. Names are those of
     /// [`Self::layers`]; names of values in the file work too.
     ///
@@ -342,7 +355,7 @@ fn shaped2(rows: usize, cols: usize, data: Vec<f32>) -> Array2<f32> {
 }
 
 /// The value logits are taken from, and whether a softmax follows it.
-fn logits_of(graph: &Graph) -> (ValueId, bool) {
+pub(crate) fn logits_of(graph: &Graph) -> (ValueId, bool) {
     let mut value = graph.output;
     while let Some(node) = graph.maker(value) {
         match &node.op {
@@ -365,3 +378,6 @@ fn penultimate_of(graph: &Graph, logits: ValueId) -> ValueId {
         .or_else(|| graph.maker(logits).map(|n| n.inputs[0]))
         .unwrap_or(logits)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Images to work on the model with: clean ones of the case, as unit pixels, with what the network says of them.
+
+use crate::evidence::Role;
+use crate::math::softmax::argmax;
+use crate::procedure::{Case, Context, Data, Skip, Stop};
+use ndarray::{Array4, Axis};
+use rand::seq::SliceRandom;
+
+/// Images run through the network between two looks at the cancel.
+const BATCH: usize = 16;
+/// Cap on the pixels held at once (1 GiB of f32).
+const MOST_PIXELS: usize = 1 << 28;
+
+/// Which data set images are taken from: clean, else test, else training.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// The set.
+    pub data: &'a Data,
+}
+
+impl<'a> Choice<'a> {
+    /// The set of `case` that fits the model; `Ok(None)` when the case has no images.
+    ///
+    /// # Errors
+    /// Images of another shape than the network takes.
+    pub fn of(case: &'a Case) -> Result<Option<Self>, Skip> {
+        let Some(model) = &case.model else { return Ok(None) };
+        let sets = [Role::Clean, Role::Test, Role::Training];
+        let with_images = |data: &&Data| data.set.images.is_some() && !data.set.is_empty();
+        let Some(data) = sets.iter().find_map(|&role| case.data(role).filter(with_images)) else {
+            return Ok(None);
+        };
+        match data.set.shape() {
+            Some(shape) if shape == model.input.shape => Ok(Some(Self { data })),
+            shape => Err(Skip(format!(
+                "{} images have shape {:?}, the network takes {:?} (channels, height, width)",
+                data.role.name(),
+                shape.unwrap_or_default(),
+                model.input.shape
+            ))),
+        }
+    }
+
+    /// What using this set means for the result; empty for clean images.
+    pub fn caveat(&self) -> &'static str {
+        match self.data.role {
+            Role::Training => {
+                " There were no clean images: training images were used, and planted samples among them may hide or \
+                 mimic a trigger."
+            }
+            _ => "",
+        }
+    }
+
+    /// How many of at most `most` images will be used.
+    pub fn count(&self, most: usize) -> usize {
+        let pixels = self.data.set.shape().map_or(1, |s| s.iter().product::<usize>().max(1));
+        self.data.set.len().min(most).min((MOST_PIXELS / pixels).max(1))
+    }
+
+    /// Work units of [`Pool::load`].
+    pub fn units(&self, most: usize) -> u64 {
+        self.count(most).div_ceil(BATCH) as u64
+    }
+}
+
+/// Images in memory.
+#[derive(Debug)]
+pub struct Pool {
+    /// N×C×H×W, unit pixels.
+    pub images: Array4<f32>,
+    /// Indices in the data set.
+    pub indices: Vec<usize>,
+    /// What the network says, before any trigger.
+    pub predicted: Vec<usize>,
+    /// Labels; empty when the set has none.
+    pub labels: Vec<usize>,
+}
+
+impl Pool {
+    /// At most `most` images, a seeded sample in order when there are more; reports steps `from..` of `total`.
+    ///
+    /// # Errors
+    /// Cancelled; the network refuses; a pixel that is not a number in 0..=1.
+    pub fn load(
+        case: &Case,
+        choice: Choice,
+        most: usize,
+        cx: &mut Context,
+        from: u64,
+        total: u64,
+    ) -> Result<Self, Stop> {
+        let set = &choice.data.set;
+        let model = case.model.as_ref().ok_or_else(|| Stop::failed("the model planned for is gone"))?;
+        let mut indices: Vec<usize> = (0..set.len()).collect();
+        let count = choice.count(most);
+        if indices.len() > count {
+            indices.shuffle(&mut cx.rng("images"));
+            indices.truncate(count);
+            indices.sort_unstable();
+        }
+        let images = set.unit(&indices).ok_or_else(|| Stop::failed("the data set has no images"))?;
+        if let Some(at) = images.outer_iter().position(|i| i.iter().any(|p| !(-1e-3..=1.001).contains(p))) {
+            let role = choice.data.role.name();
+            return Err(Stop::failed(format!("{role} image {} has a pixel outside 0..1", indices[at])));
+        }
+        let mut predicted = Vec::with_capacity(count);
+        for (step, batch) in images.axis_chunks_iter(Axis(0), BATCH).enumerate() {
+            cx.step(from + step as u64, total)?;
+            let logits = model.logits(batch).map_err(Stop::failed)?;
+            if logits.iter().any(|x| !x.is_finite()) {
+                return Err(Stop::failed("the network gives a value that is not a finite number"));
+            }
+            predicted.extend(logits.rows().into_iter().map(argmax));
+        }
+        let labels = if set.labels.len() == set.len() {
+            indices.iter().map(|&i| set.labels[i]).collect()
+        } else {
+            Vec::new()
+        };
+        Ok(Self { images, indices, predicted, labels })
+    }
+
+    /// Positions of the images that the network does not put in `class` by itself.
+    pub fn not_predicted(&self, class: usize) -> Vec<usize> {
+        (0..self.predicted.len()).filter(|&i| self.predicted[i] != class).collect()
+    }
+
+    /// Share of images predicted as labelled; `None` without labels.
+    pub fn accuracy(&self) -> Option<f64> {
+        if self.labels.is_empty() {
+            return None;
+        }
+        let right = self.labels.iter().zip(&self.predicted).filter(|(a, b)| a == b).count();
+        Some(right as f64 / self.labels.len() as f64)
+    }
+}

@@ -1,0 +1,258 @@
+//! The rules of the house that a compiler does not check: it reads `src/` and says what breaks them.
+
+use laocoon::procedure::Phase;
+use laocoon::registry;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Imports between modules of one level that are meant: the fold of a case names procedures by their registry line.
+const EXCEPTIONS: [(&str, &str); 1] = [("case", "registry")];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A Rust file: its path from `src/`, and its text.
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The module of the crate it belongs to.
+    fn module(&self) -> &str {
+        self.path.split('/').next().unwrap().trim_end_matches(".rs")
+    }
+
+    /// How many modules lie between the crate's root and this file's module.
+    fn depth(&self) -> usize {
+        self.path.split('/').filter(|part| *part != "mod.rs").count()
+    }
+
+    /// The text without comments, and without the unit tests at its end: those may take their material anywhere.
+    fn code(&self) -> String {
+        let code = self.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
+        code.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let src = root().join("src");
+    let mut paths = Vec::new();
+    walk(&src, &mut paths);
+    paths.sort();
+    let read = |path: PathBuf| Source {
+        path: path.strip_prefix(&src).unwrap().to_str().unwrap().replace('\\', "/"),
+        text: fs::read_to_string(&path).unwrap(),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Level of each module, read from the line in `lib.rs` that everyone sees: `<` separates levels; `|` and `,` separate
+/// modules of one level, which do not import each other (but for [`EXCEPTIONS`]).
+fn levels(lib: &str) -> BTreeMap<String, usize> {
+    let doc: String = lib.lines().filter_map(|l| l.strip_prefix("//!")).collect::<Vec<_>>().join("");
+    let line = doc.split('`').find(|quoted| quoted.contains(" < ")).expect("the line of imports in lib.rs");
+    let mut levels = BTreeMap::new();
+    for (level, group) in line.split('<').enumerate() {
+        for module in group.split(['|', ',']) {
+            levels.insert(module.trim().to_owned(), level);
+        }
+    }
+    levels
+}
+
+/// The modules of the crate that a piece of code names, as `crate::m`, `crate::{m, …}` or by climbing with `super::`.
+fn imports(code: &str, depth: usize) -> Vec<String> {
+    let flat: String = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut out = Vec::new();
+    let climb = "super::".repeat(depth.max(1));
+    for start in ["crate::", climb.as_str()] {
+        for (at, _) in flat.match_indices(start) {
+            let before = flat[..at].chars().next_back().unwrap_or(' ');
+            if before.is_alphanumeric() || before == '_' || before == ':' || before == '$' {
+                continue;
+            }
+            let rest = &flat[at + start.len()..];
+            match rest.strip_prefix('{') {
+                Some(group) => out.extend(group_heads(group)),
+                None => out.push(word(rest)),
+            }
+        }
+    }
+    out
+}
+
+fn word(text: &str) -> String {
+    text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// First word of each item of a `{…}` group, whose opening brace is already taken.
+fn group_heads(group: &str) -> Vec<String> {
+    let mut heads = vec![word(group)];
+    let mut open = 1;
+    for (i, c) in group.char_indices() {
+        match c {
+            '{' => open += 1,
+            '}' => open -= 1,
+            ',' if open == 1 => heads.push(word(&group[i + 1..])),
+            _ => {}
+        }
+        if open == 0 {
+            break;
+        }
+    }
+    heads.retain(|head| !head.is_empty());
+    heads
+}
+
+#[test]
+fn no_module_imports_from_its_right() {
+    let sources = sources();
+    let lib = &sources.iter().find(|s| s.path == "lib.rs").unwrap().text;
+    let levels = levels(lib);
+    for line in lib.lines().filter_map(|l| l.strip_prefix("pub mod ")) {
+        let module = line.trim_end_matches(';');
+        assert!(levels.contains_key(module), "lib.rs does not say what '{module}' may import");
+    }
+    let mut broken = Vec::new();
+    for source in &sources {
+        let Some(&own) = levels.get(source.module()) else { continue };
+        for named in imports(&source.code(), source.depth()) {
+            let Some(&other) = levels.get(&named) else { continue };
+            let same = named == source.module() || EXCEPTIONS.contains(&(source.module(), named.as_str()));
+            if other >= own && !same {
+                broken.push(format!("src/{} imports {named}", source.path));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "upward imports:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_reader_of_imports_sees_all_their_forms() {
+    let code = "use crate::network::Model;\nuse crate::{\n    evidence::{DataSet, Role},\n    math,\n};\nlet x = \
+                crate::report::html(); use super::super::tui::Pane; use super::Own; my_crate::cli();";
+    let mut found = imports(code, 2);
+    found.sort();
+    assert_eq!(found, ["evidence", "math", "network", "report", "tui"]);
+    let levels = levels("//! a | b\n//! `math | figure < evidence\n//! < network, lab`.\n");
+    assert_eq!(levels["figure"], 0);
+    assert_eq!((levels["evidence"], levels["network"], levels["lab"]), (1, 2, 2));
+}
+
+#[test]
+fn the_terminal_is_known_to_the_workbench_alone() {
+    let broken: Vec<String> = sources()
+        .iter()
+        .filter(|s| !matches!(s.module(), "tui" | "cli"))
+        .filter(|s| ["ratatui", "crossterm"].iter().any(|name| s.code().contains(name)))
+        .map(|s| format!("src/{}", s.path))
+        .collect();
+    assert!(broken.is_empty(), "terminal libraries outside tui and cli: {broken:?}");
+}
+
+/// Folder of a phase's procedures.
+fn folder(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Triage => "triage",
+        Phase::Detection => "detect",
+        Phase::Recovery => "recover",
+        Phase::Impact => "impact",
+        Phase::Attribution => "attribute",
+    }
+}
+
+/// `detect/foo.rs` and `detect/foo/mod.rs` are both called `detect/foo`.
+fn stem(path: &str) -> &str {
+    path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path)
+}
+
+#[test]
+fn every_procedure_file_is_registered_and_every_line_has_its_file() {
+    let sources = sources();
+    let phases = Phase::ALL.map(folder);
+    let files: Vec<&Source> = sources
+        .iter()
+        .filter(|s| phases.contains(&s.module()) && s.code().contains(" Procedure for "))
+        .collect();
+    let file_of = |id: &str| files.iter().find(|s| s.code().contains(&format!("id: \"{id}\"")));
+    for procedure in registry::all() {
+        let about = procedure.about();
+        let file = file_of(about.id).unwrap_or_else(|| panic!("no file for '{}'", about.id));
+        assert_eq!(file.module(), folder(about.phase), "'{}' is in another phase's folder", about.id);
+        assert_eq!(
+            stem(&file.path).rsplit('/').next().unwrap(),
+            about.id.replace('-', "_"),
+            "a procedure's file is named after it"
+        );
+    }
+    assert_eq!(files.len(), registry::all().len(), "a procedure has no line in the registry");
+    let mut ids: Vec<_> = registry::all().iter().map(|p| p.about().id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), registry::all().len(), "an id is used twice");
+}
+
+#[test]
+fn every_procedure_has_a_page_with_the_five_headings() {
+    const HEADINGS: [&str; 5] = ["Looks at", "Assumes", "Wrong when", "Costs", "Reference"];
+    for procedure in registry::all() {
+        let about = procedure.about();
+        let page = root().join("src").join(folder(about.phase)).join(about.id.replace('-', "_") + ".md");
+        let text = fs::read_to_string(&page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+        assert_eq!(text, about.page, "`?` shows another page than {}", page.display());
+        let headings: Vec<&str> =
+            text.lines().filter_map(|l| l.strip_prefix('#')).map(|l| l.trim_matches(['#', ' '])).collect();
+        let mut at = 0;
+        for wanted in HEADINGS {
+            let found = headings[at..].iter().position(|h| *h == wanted);
+            at +=
+                found.unwrap_or_else(|| panic!("{}: no heading '{wanted}' in its place", page.display())) + 1;
+        }
+        let body: usize = text.lines().filter(|l| !l.starts_with('#')).map(str::len).sum();
+        assert!(body > 300, "{}: says too little", page.display());
+    }
+}
+
+#[test]
+fn every_procedure_has_a_test_and_names_what_it_needs() {
+    let sources = sources();
+    for procedure in registry::all() {
+        let about = procedure.about();
+        let own = format!("{}/{}", folder(about.phase), about.id.replace('-', "_"));
+        let tested = sources
+            .iter()
+            .filter(|s| stem(&s.path) == own || s.path.starts_with(&format!("{own}/")))
+            .any(|s| s.text.contains("#[test]"));
+        assert!(tested, "src/{own}.rs has no test");
+        for text in [about.title, about.question, about.needs, about.reference] {
+            assert!(!text.trim().is_empty(), "'{}' leaves a part of its description empty", about.id);
+        }
+        for earlier in about.after {
+            assert!(registry::find(earlier).is_some(), "'{}' waits for unknown '{earlier}'", about.id);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_unwritten() {
+    let stubs = ["todo!(", "unimplemented!(", "TODO", "FIXME"];
+    let broken: Vec<String> = sources()
+        .iter()
+        .filter(|s| stubs.iter().any(|stub| s.text.contains(stub)))
+        .map(|s| format!("src/{}", s.path))
+        .collect();
+    assert!(broken.is_empty(), "unfinished: {broken:?}");
+}

@@ -1,0 +1,116 @@
+//! The executor against the zoo: logits and penultimate activations of every model, as ONNX and as described
+//! safetensors, agree with the reference to 1e-3 of the largest number.
+
+use laocoon::evidence::safetensors::SafeTensors;
+use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry};
+use laocoon::network::Model;
+use laocoon::network::load::{Architecture, open_model};
+use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn shared() -> Option<PathBuf> {
+    let root = std::env::var_os("LAOCOON_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    root.is_dir().then_some(root)
+}
+
+fn cases() -> Vec<PathBuf> {
+    let Some(root) = shared() else {
+        println!("skipped: no shared material");
+        return Vec::new();
+    };
+    let mut all: Vec<PathBuf> = ["zoo", "zoo/external"]
+        .iter()
+        .flat_map(|f| std::fs::read_dir(root.join(f)).unwrap())
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.join("ref_logits.safetensors").is_file())
+        .collect();
+    all.sort();
+    all
+}
+
+fn bytes(path: &Path) -> Bytes {
+    let data = std::fs::read(path).unwrap();
+    let sha256 = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
+    Bytes { path: path.to_owned(), data: Arc::new(data), sha256 }
+}
+
+/// `[model]` of the zoo's case, read from its description.
+fn entry(case: &Path, model: &str, input: Option<InputSpec>) -> ModelEntry {
+    let path = case.join(model);
+    ModelEntry { path, architecture: None, sha256: None, signature: None, labels: None, input }
+}
+
+fn input(case: &Path) -> InputSpec {
+    let text = std::fs::read_to_string(case.join("arch.json")).unwrap();
+    laocoon::network::description::Description::parse(&text).unwrap().input_spec()
+}
+
+fn load(case: &Path, model: &str) -> Model {
+    let arch = case.join("arch.json");
+    let text = std::fs::read_to_string(&arch).unwrap();
+    if model.ends_with(".onnx") {
+        let entry = entry(case, model, Some(input(case)));
+        return open_model(&entry, &bytes(&case.join(model)), None, &[], &Limits::default()).unwrap();
+    }
+    let described = Architecture::Description { path: &arch, text: &text };
+    open_model(&entry(case, model, None), &bytes(&case.join(model)), Some(described), &[], &Limits::default())
+        .unwrap()
+}
+
+/// The first `n` test images as unit pixels.
+fn images(case: &Path, n: usize) -> Array4<f32> {
+    let path = case.join("test.safetensors");
+    let data = std::fs::read(&path).unwrap();
+    let file = SafeTensors::parse(&path, &data, &Limits::default()).unwrap();
+    let all = file.require("images").unwrap().to_u8().unwrap();
+    let first = all.slice_axis(Axis(0), (0..n).into()).mapv(|p| f32::from(p) / 255.0);
+    first.permuted_axes(vec![0, 3, 1, 2]).into_dimensionality().unwrap()
+}
+
+fn reference(case: &Path, name: &str) -> Array2<f32> {
+    let path = case.join("ref_logits.safetensors");
+    let data = std::fs::read(&path).unwrap();
+    let file = SafeTensors::parse(&path, &data, &Limits::default()).unwrap();
+    file.require(name).unwrap().to_f32().unwrap().into_dimensionality::<Ix2>().unwrap()
+}
+
+/// Largest difference over the largest reference number.
+fn distance(a: ArrayView2<f32>, b: ArrayView2<f32>) -> f32 {
+    assert_eq!(a.shape(), b.shape());
+    let top = |it: &mut dyn Iterator<Item = f32>| it.fold(0.0f32, f32::max);
+    top(&mut a.iter().zip(b).map(|(x, y)| (x - y).abs())) / top(&mut b.iter().map(|v| v.abs()))
+}
+
+#[test]
+fn logits_and_activations_agree_with_the_zoo() {
+    for case in cases() {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        let x = images(&case, 64);
+        for file in ["model.onnx", "model.safetensors"] {
+            let model = load(&case, file);
+            let (penult, logits) = model.activations(x.view(), model.penultimate()).unwrap();
+            let direct = model.logits(x.view()).unwrap();
+            let (want, want_penult) = (reference(&case, "logits"), reference(&case, "penult"));
+            // The reference is what the network puts out; a softmax at its end is left out of the logits.
+            let outputs = model.outputs(x.view()).unwrap();
+            assert_eq!(model.closing_softmax(), name == "xd3", "{name} {file}");
+            assert!(distance(outputs.view(), want.view()) < 1e-3, "{name} {file}");
+            let softmax = |row: ndarray::ArrayView1<f32>| {
+                let top = row.fold(f32::MIN, |m, &v| m.max(v));
+                let e = row.mapv(|v| (v - top).exp());
+                let sum = e.sum();
+                e / sum
+            };
+            for (row, want) in direct.outer_iter().zip(want.outer_iter()) {
+                let row = if model.closing_softmax() { softmax(row) } else { row.to_owned() };
+                let top = want.fold(0.0f32, |m, v| m.max(v.abs()));
+                assert!((&row - &want).iter().all(|d| d.abs() < 1e-3 * top), "{name} {file}");
+            }
+            assert!(distance(logits.view(), direct.view()) < 1e-5, "{name} {file}");
+            assert!(distance(penult.view(), want_penult.view()) < 1e-3, "{name} {file}");
+        }
+    }
+}
