@@ -210,6 +210,17 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The picture of the trigger: the refined one, or the mask it is to start from while there is no other.
+    pub fn trigger_figure(&self) -> (&'static str, String) {
+        let mask = format!("mask/{}", self.class());
+        let has = |id: &str, name: &str| self.figure(id, name).figure().is_some();
+        if !has("refine-trigger", "trigger") && has("neural-cleanse", &mask) {
+            ("neural-cleanse", mask)
+        } else {
+            ("refine-trigger", "trigger".into())
+        }
+    }
+
     /// The values of [`Self::class_bars`].
     fn class_values(&self) -> Vec<f64> {
         let (id, name) = self.class_bars();

@@ -132,10 +132,10 @@ impl Slot {
                 Some((id, name.into()))
             }
             Slot::Clusters => Some(("activation-clustering", format!("pca/{}", view.class()))),
-            Slot::Trigger => Some(("refine-trigger", "trigger".into())),
+            Slot::Trigger => Some(view.trigger_figure()),
             Slot::History => Some(("refine-trigger", "history".into())),
             Slot::Sources => Some(("trigger-probe", "per-source".into())),
-            Slot::Heat => Some(("trigger-probe", "heat".into())),
+            Slot::Heat => Some(("trigger-probe", "sources".into())),
             _ => None,
         }
     }

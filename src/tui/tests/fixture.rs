@@ -225,7 +225,7 @@ pub(crate) fn figures() -> BTreeMap<String, Figure> {
             ),
         ),
         (
-            "heat",
+            "sources",
             figure(
                 "Where stamped images go",
                 Body::Heat {
@@ -469,13 +469,28 @@ pub(crate) fn full() -> Fixture {
     let nc = json!({"l1": [71.0, 64.2, 55.1, 66.0, 59.3, 70.0, 67.8, 11.9, 50.2, 61.7], "median": 62.9, "mad": 7.9,
         "anomaly_index": [0.3, 0.74], "success_rate": [1.0, 0.99]});
     let mapping = json!({"mapping": [
-        {"framework": "ATLAS", "id": "AML.T0018.000", "name": "Manipulate AI Model: Poison AI Model", "because": "F1: a small trigger reaches class 7"},
-        {"framework": "ATLAS", "id": "AML.T0020", "name": "Poison Training Data", "because": "F2: 60 samples of class 7 stand apart"},
-        {"framework": "OWASP", "id": "LLM04:2025", "name": "Data and Model Poisoning", "because": "F1, F2"},
+        {
+            "procedure": "neural-cleanse", "finding": "A small trigger reaches class 7 from every other class", "class": 7,
+            "atlas": [
+                {"id": "AML.T0018.000", "name": "Manipulate AI Model: Poison AI Model", "tactics": ["Persistence"], "relation": "primary"},
+                {"id": "AML.T0043.004", "name": "Craft Adversarial Data: Insert Backdoor Trigger", "tactics": ["AI Attack Staging"], "relation": "related"},
+            ],
+            "owasp": [{"id": "LLM04:2025", "name": "Data and Model Poisoning"}],
+            "nist": [{"id": "NISTAML.023", "name": "Backdoor Poisoning"}], "cwe": [],
+            "mitigations": [{"id": "AML.M0014", "name": "Verify AI Artifacts"}],
+        },
+        {
+            "procedure": "activation-clustering", "finding": "60 samples of class 7 stand apart", "class": 7,
+            "atlas": [{"id": "AML.T0020", "name": "Poison Training Data", "tactics": ["Resource Development"], "relation": "primary"}],
+            "owasp": [{"id": "LLM04:2025", "name": "Data and Model Poisoning"}], "nist": [], "cwe": [], "mitigations": [],
+        },
     ]});
     let candidates = json!({"candidates": [
-        {"toolkit": "TrojanZoo badnet defaults", "score": 0.62, "for": ["3×3 to 4×4 patch", "lower right corner"], "against": ["patch is yellow, the default is white"]},
-        {"toolkit": "BackdoorBench badnet defaults", "score": 0.41, "for": ["patch in the lower right corner"], "against": []},
+        {"toolkit": "TrojanZoo", "attack": "badnet", "score": 0.62, "likelihood_ratio": 4.1, "source": "defaults read in the code",
+            "for": ["3×3 to 4×4 patch (ratio 3.20)", "lower right corner (ratio 2.10)"], "against": ["patch is yellow, the default is white (ratio 0.40)"], "neutral": []},
+        {"toolkit": "BackdoorBench", "attack": "badnet", "score": 0.21, "likelihood_ratio": 1.2, "source": "",
+            "for": ["patch in the lower right corner (ratio 2.10)"], "against": [], "neutral": []},
+        {"toolkit": "none of the listed", "attack": "", "score": 0.17, "likelihood_ratio": 1.0, "source": "", "for": [], "against": [], "neutral": []},
     ]});
     let mut f = fixture(
         vec![
@@ -546,7 +561,7 @@ pub(crate) fn full() -> Fixture {
                     json!(0.978),
                     json!(0.5),
                     json!({"target": 7, "baseline": 0.004, "success_rate": 0.978, "interval": [0.961, 0.989], "control_success_rate": 0.029}),
-                    &["per-source", "heat"],
+                    &["per-source", "sources"],
                 ),
             ),
             (
@@ -644,7 +659,8 @@ pub(crate) fn hostile(mut f: Fixture) -> Fixture {
                 record.measures.insert(text(), json!({HOSTILE: [HOSTILE, 1, null]}));
                 for name in ["mapping", "candidates"] {
                     if let Some(Value::Array(list)) = record.measures.get_mut(name) {
-                        list.push(json!({"id": HOSTILE, "name": HOSTILE, "toolkit": HOSTILE, "for": [HOSTILE], "against": HOSTILE, HOSTILE: 1}));
+                        list.push(json!({"atlas": [{"id": HOSTILE, "name": HOSTILE, "tactics": [HOSTILE]}], "finding": HOSTILE,
+                            "toolkit": HOSTILE, "for": [HOSTILE], "against": HOSTILE, HOSTILE: 1}));
                     }
                 }
             }

@@ -174,7 +174,7 @@ fn zoom_goes_through_every_picture_and_shows_numbers() {
         key(&mut app, KeyCode::Right);
     }
     seen.sort();
-    assert_eq!(seen, ["anomaly", "heat", "history", "pca/7", "per-source", "trigger"]);
+    assert_eq!(seen, ["anomaly", "history", "pca/7", "per-source", "sources", "trigger"]);
     keys(&mut app, "q2z");
     key(&mut app, KeyCode::Enter);
     let shown = text(&screen(&mut app, 80, 24));
