@@ -69,7 +69,11 @@ impl App {
     pub fn new(source: Box<dyn Source>, theme: Theme, exporter: Option<Arc<dyn Exporter>>) -> Self {
         let warnings = source.warnings();
         let message = warnings.first().map(|w| {
-            let more = if warnings.len() > 1 { format!(" (and {} more)", warnings.len() - 1) } else { String::new() };
+            let more = if warnings.len() > 1 {
+                format!(" (and {} more)", warnings.len() - 1)
+            } else {
+                String::new()
+            };
             Message { text: format!("{w}{more}"), refused: true }
         });
         Self {
@@ -161,14 +165,22 @@ impl App {
             &self.view(),
             &mut painter,
             area,
-            &screen::Extra { mode: &self.mode, message: self.message.as_ref(), exporting: self.pending.is_some(), formats },
+            &screen::Extra {
+                mode: &self.mode,
+                message: self.message.as_ref(),
+                exporting: self.pending.is_some(),
+                formats,
+            },
         );
         let hits = painter.hits;
         self.hits = hits;
         self.most = most;
         match &mut self.mode {
             Mode::Help { scroll, .. } | Mode::Detail { scroll, .. } => *scroll = (*scroll).min(most),
-            Mode::Palette { cursor, .. } | Mode::Jobs { cursor } | Mode::Export { cursor } | Mode::Zoom { cursor, .. } => {
+            Mode::Palette { cursor, .. }
+            | Mode::Jobs { cursor }
+            | Mode::Export { cursor }
+            | Mode::Zoom { cursor, .. } => {
                 *cursor = (*cursor).min(most);
             }
             Mode::Browse | Mode::Note { .. } | Mode::Quit => {}
@@ -231,7 +243,11 @@ impl App {
                 if let Some(subject) = self.view().subject() {
                     self.mode = match subject {
                         Subject::Figure(id, name) if self.view().figure(&id, &name).figure().is_some() => {
-                            Mode::Zoom { figure: (id, name), cursor: 0, rows: false }
+                            Mode::Zoom {
+                                figure: (id, name),
+                                cursor: self.view().cursor(self.ui.slot()),
+                                rows: false,
+                            }
                         }
                         subject => Mode::Detail { subject, scroll: 0 },
                     };
@@ -264,7 +280,10 @@ impl App {
             Action::RunProcedure(id) => self.request(Request::Run(id.clone())),
             Action::Explain(id) => self.mode = Mode::Help { page: Some(id.clone()), scroll: 0 },
             #[cfg(debug_assertions)]
-            #[expect(clippy::panic, reason = "what this is for: the tests look whether the terminal is given back")]
+            #[expect(
+                clippy::panic,
+                reason = "what this is for: the tests look whether the terminal is given back"
+            )]
             Action::Panic => panic!("provoked from the palette of a debug build"),
         }
         Next::Stay
@@ -312,9 +331,10 @@ impl App {
         let view = self.view();
         let all = view.all_figures();
         let here = self.ui.slot().figure(&view).map(|(id, name)| (id.to_owned(), name));
+        let cursor = if here.is_some() { view.cursor(self.ui.slot()) } else { 0 };
         let figure = here.filter(|f| all.contains(f)).or_else(|| all.first().cloned());
         if let Some(figure) = figure {
-            self.mode = Mode::Zoom { figure, cursor: 0, rows: false };
+            self.mode = Mode::Zoom { figure, cursor, rows: false };
         }
     }
 
@@ -411,7 +431,9 @@ impl App {
     /// `enter` in an overlay.
     fn accept(&mut self) -> Next {
         match std::mem::take(&mut self.mode) {
-            Mode::Note { text } if text.trim().is_empty() => self.say(Err("an empty note is not kept".into())),
+            Mode::Note { text } if text.trim().is_empty() => {
+                self.say(Err("an empty note is not kept".into()))
+            }
             Mode::Note { text } => self.request(Request::Note(text.trim().to_owned())),
             Mode::Export { cursor } => self.export(cursor),
             Mode::Quit => return Next::Leave,

@@ -190,12 +190,14 @@ fn can_run(view: &View) -> Result<(), String> {
 
 fn can_run_all(view: &View) -> Result<(), String> {
     writable(view)?;
-    let left = view.state.planned.iter().any(|p| match view.state.procedure(&p.id).map(|s| &s.status) {
-        None => true,
-        Some(status) => !matches!(status, crate::case::Status::Finished { .. } | crate::case::Status::Skipped(_)),
-    });
-    if left || view.state.planned.is_empty() {
+    use super::standing::Standing;
+    let asked = |s: &Standing| matches!(s, Standing::Running(_) | Standing::Queued);
+    let over = |s: &Standing| matches!(s, Standing::Finished(..) | Standing::Skipped(_));
+    let all: Vec<Standing> = view.state.planned.iter().map(|p| view.standing(&p.id)).collect();
+    if all.is_empty() || all.iter().any(|s| !asked(s) && !over(s)) {
         Ok(())
+    } else if all.iter().any(asked) {
+        Err("everything planned is under way: ^X stops a job".into())
     } else {
         Err("everything planned has run: r runs the chosen one again".into())
     }
@@ -206,7 +208,11 @@ fn can_stop(view: &View) -> Result<(), String> {
 }
 
 fn in_replay(view: &View) -> Result<(), String> {
-    if view.position.is_some() { Ok(()) } else { Err("stepping is for `laocoon replay`: this is live work".into()) }
+    if view.position.is_some() {
+        Ok(())
+    } else {
+        Err("stepping is for `laocoon replay`: this is live work".into())
+    }
 }
 
 fn not_first(view: &View) -> Result<(), String> {
@@ -248,23 +254,167 @@ macro_rules! command {
 
 /// Every command. A test checks that no key stands for two of them.
 pub static COMMANDS: &[Command] = &[
-    command!("triage", [ch('1')], "triage", "evidence, formats, all findings", Look, 0, Action::Pane(Pane::Triage), always),
-    command!("detection", [ch('2')], "detection", "anomaly per class, clusters", Look, 0, Action::Pane(Pane::Detection), always),
-    command!("trigger", [ch('3')], "trigger", "the recovered trigger", Look, 0, Action::Pane(Pane::Recovery), always),
-    command!("impact", [ch('4')], "impact", "what the trigger does", Look, 0, Action::Pane(Pane::Impact), always),
-    command!("attribution", [ch('5')], "attribution", "techniques and toolkits", Look, 0, Action::Pane(Pane::Attribution), always),
-    command!("timeline", [ch('6')], "timeline", "what happened when", Look, 0, Action::Pane(Pane::Timeline), always),
-    command!("next-box", [code(KeyCode::Tab)], "focus", "focus the next box", Look, 7, Action::Focus(true), always),
-    command!("previous-box", [code(KeyCode::BackTab)], "focus back", "focus the box before", Look, 0, Action::Focus(false), always),
+    command!(
+        "triage",
+        [ch('1')],
+        "triage",
+        "evidence, formats, all findings",
+        Look,
+        0,
+        Action::Pane(Pane::Triage),
+        always
+    ),
+    command!(
+        "detection",
+        [ch('2')],
+        "detection",
+        "anomaly per class, clusters",
+        Look,
+        0,
+        Action::Pane(Pane::Detection),
+        always
+    ),
+    command!(
+        "trigger",
+        [ch('3')],
+        "trigger",
+        "the recovered trigger",
+        Look,
+        0,
+        Action::Pane(Pane::Recovery),
+        always
+    ),
+    command!(
+        "impact",
+        [ch('4')],
+        "impact",
+        "what the trigger does",
+        Look,
+        0,
+        Action::Pane(Pane::Impact),
+        always
+    ),
+    command!(
+        "attribution",
+        [ch('5')],
+        "attribution",
+        "techniques and toolkits",
+        Look,
+        0,
+        Action::Pane(Pane::Attribution),
+        always
+    ),
+    command!(
+        "timeline",
+        [ch('6')],
+        "timeline",
+        "what happened when",
+        Look,
+        0,
+        Action::Pane(Pane::Timeline),
+        always
+    ),
+    command!(
+        "next-box",
+        [code(KeyCode::Tab)],
+        "focus",
+        "focus the next box",
+        Look,
+        7,
+        Action::Focus(true),
+        always
+    ),
+    command!(
+        "previous-box",
+        [code(KeyCode::BackTab)],
+        "focus back",
+        "focus the box before",
+        Look,
+        0,
+        Action::Focus(false),
+        always
+    ),
     command!("up", [code(KeyCode::Up), ch('k')], "up", "row up", Look, 0, Action::Move(Motion::Up), always),
-    command!("down", [code(KeyCode::Down), ch('j')], "down", "row down", Look, 0, Action::Move(Motion::Down), always),
-    command!("left", [code(KeyCode::Left), ch('h')], "left", "image, class or box before", Look, 0, Action::Move(Motion::Left), always),
-    command!("right", [code(KeyCode::Right), ch('l')], "right", "next image, class or box", Look, 0, Action::Move(Motion::Right), always),
-    command!("page-up", [code(KeyCode::PageUp)], "page up", "many rows up", Look, 0, Action::Move(Motion::PageUp), always),
-    command!("page-down", [code(KeyCode::PageDown)], "page down", "many rows down", Look, 0, Action::Move(Motion::PageDown), always),
-    command!("first", [code(KeyCode::Home), ch('g')], "first", "first row", Look, 0, Action::Move(Motion::First), always),
-    command!("last", [code(KeyCode::End), ch('G')], "last", "last row", Look, 0, Action::Move(Motion::Last), always),
-    command!("open", [code(KeyCode::Enter)], "open", "everything about what is chosen", Look, 4, Action::Open, can_open),
+    command!(
+        "down",
+        [code(KeyCode::Down), ch('j')],
+        "down",
+        "row down",
+        Look,
+        0,
+        Action::Move(Motion::Down),
+        always
+    ),
+    command!(
+        "left",
+        [code(KeyCode::Left), ch('h')],
+        "left",
+        "image, class or box before",
+        Look,
+        0,
+        Action::Move(Motion::Left),
+        always
+    ),
+    command!(
+        "right",
+        [code(KeyCode::Right), ch('l')],
+        "right",
+        "next image, class or box",
+        Look,
+        0,
+        Action::Move(Motion::Right),
+        always
+    ),
+    command!(
+        "page-up",
+        [code(KeyCode::PageUp)],
+        "page up",
+        "many rows up",
+        Look,
+        0,
+        Action::Move(Motion::PageUp),
+        always
+    ),
+    command!(
+        "page-down",
+        [code(KeyCode::PageDown)],
+        "page down",
+        "many rows down",
+        Look,
+        0,
+        Action::Move(Motion::PageDown),
+        always
+    ),
+    command!(
+        "first",
+        [code(KeyCode::Home), ch('g')],
+        "first",
+        "first row",
+        Look,
+        0,
+        Action::Move(Motion::First),
+        always
+    ),
+    command!(
+        "last",
+        [code(KeyCode::End), ch('G')],
+        "last",
+        "last row",
+        Look,
+        0,
+        Action::Move(Motion::Last),
+        always
+    ),
+    command!(
+        "open",
+        [code(KeyCode::Enter)],
+        "open",
+        "everything about what is chosen",
+        Look,
+        4,
+        Action::Open,
+        can_open
+    ),
     command!("zoom", [ch('z')], "zoom", "a picture on the whole screen", Look, 5, Action::Zoom, can_zoom),
     command!("stop", [ctrl('x')], "stop", "stop the job shown below", Work, 1, Action::Stop, can_stop),
     command!("run-all", [ch('R')], "run all", "run everything planned", Work, 2, Action::RunAll, can_run_all),
@@ -272,18 +422,90 @@ pub static COMMANDS: &[Command] = &[
     command!("jobs", [ch('J')], "jobs", "jobs with their logs", Work, 0, Action::Jobs, always),
     command!("note", [ch('n')], "note", "write a note into the journal", Work, 6, Action::Note, can_note),
     command!("export", [ch('e')], "export", "write a report", Work, 6, Action::Export, always),
-    command!("step-back", [ch('[')], "back", "one event back", Replay, 1, Action::Step(Step::Back), not_first),
+    command!(
+        "step-back",
+        [ch('[')],
+        "back",
+        "one event back",
+        Replay,
+        1,
+        Action::Step(Step::Back),
+        not_first
+    ),
     command!("step-on", [ch(']')], "on", "one event on", Replay, 1, Action::Step(Step::On), not_last),
-    command!("finding-back", [ch('{')], "finding", "back to the finding before", Replay, 0, Action::Step(Step::FindingBack), not_first),
-    command!("finding-on", [ch('}')], "finding", "on to the next finding", Replay, 2, Action::Step(Step::FindingOn), not_last),
-    command!("replay-first", [ch('<')], "start", "to the first event", Replay, 0, Action::Step(Step::First), not_first),
-    command!("replay-last", [ch('>')], "end", "to the last event", Replay, 0, Action::Step(Step::Last), not_last),
-    command!("palette", [ch(':'), code(KeyCode::F(1))], "commands", "find a command by name", Program, 8, Action::Palette, always),
-    command!("help", [ch('?')], "keys", "the keys; again: the chosen procedure's page", Program, 9, Action::Help, always),
+    command!(
+        "finding-back",
+        [ch('{')],
+        "finding",
+        "back to the finding before",
+        Replay,
+        0,
+        Action::Step(Step::FindingBack),
+        not_first
+    ),
+    command!(
+        "finding-on",
+        [ch('}')],
+        "finding",
+        "on to the next finding",
+        Replay,
+        2,
+        Action::Step(Step::FindingOn),
+        not_last
+    ),
+    command!(
+        "replay-first",
+        [ch('<')],
+        "start",
+        "to the first event",
+        Replay,
+        0,
+        Action::Step(Step::First),
+        not_first
+    ),
+    command!(
+        "replay-last",
+        [ch('>')],
+        "end",
+        "to the last event",
+        Replay,
+        0,
+        Action::Step(Step::Last),
+        not_last
+    ),
+    command!(
+        "palette",
+        [ch(':'), code(KeyCode::F(1))],
+        "commands",
+        "find a command by name",
+        Program,
+        8,
+        Action::Palette,
+        always
+    ),
+    command!(
+        "help",
+        [ch('?')],
+        "keys",
+        "the keys; again: the chosen procedure's page",
+        Program,
+        9,
+        Action::Help,
+        always
+    ),
     command!("back", [code(KeyCode::Esc)], "close", "close what is on top", Program, 0, Action::Back, always),
     command!("suspend", [ctrl('z')], "suspend", "to the shell until fg", Program, 0, Action::Suspend, always),
     command!("redraw", [ctrl('l')], "redraw", "draw everything anew", Program, 0, Action::Redraw, always),
-    command!("quit", [ch('q'), ctrl('c')], "quit", "leave (asks when a job runs)", Program, 8, Action::Quit, always),
+    command!(
+        "quit",
+        [ch('q'), ctrl('c')],
+        "quit",
+        "leave (asks when a job runs)",
+        Program,
+        8,
+        Action::Quit,
+        always
+    ),
 ];
 
 /// The command of a chord.
@@ -369,7 +591,6 @@ pub fn fuzzy(query: &str, name: &str) -> Option<i64> {
     Some(score * 64 - name.len() as i64)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,7 +602,12 @@ mod tests {
         for command in COMMANDS {
             assert!(!command.keys.is_empty() && !command.help.is_empty(), "{}", command.id);
             for &key in command.keys {
-                assert_eq!(Chord::of(&KeyEvent::new(key.0, key.1)), key, "{} can never be pressed", key.name());
+                assert_eq!(
+                    Chord::of(&KeyEvent::new(key.0, key.1)),
+                    key,
+                    "{} can never be pressed",
+                    key.name()
+                );
                 if let Some(other) = seen.insert(key, command.id) {
                     panic!("{} is both {other} and {}", key.name(), command.id);
                 }

@@ -19,6 +19,8 @@ pub mod source;
 pub mod standing;
 pub mod sweep;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod theme;
 pub mod view;
@@ -76,7 +78,9 @@ pub enum Exit {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Output goes to a file or pipe.
-    #[error("the workbench needs a terminal: use --plain for text, or `laocoon scan` for a run without a screen")]
+    #[error(
+        "the workbench needs a terminal: use --plain for text, or `laocoon scan` for a run without a screen"
+    )]
     NoTerminal,
     /// The terminal refused.
     #[error("the terminal does not answer: {0}")]

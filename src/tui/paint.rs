@@ -6,7 +6,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
-use ratatui::widgets::{Block, Clear, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget};
+use ratatui::widgets::{
+    Block, Clear, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget,
+};
 
 /// What a click on an area means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +128,8 @@ impl<'a> Painter<'a> {
     pub fn message(&mut self, area: Rect, heading: (&str, Style), paragraphs: &[(String, Style)]) {
         let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         let room = usize::from(inner.width);
-        let mut lines: Vec<(String, Style)> = wrap(heading.0, room).into_iter().map(|l| (l, heading.1)).collect();
+        let mut lines: Vec<(String, Style)> =
+            wrap(heading.0, room).into_iter().map(|l| (l, heading.1)).collect();
         for (text, style) in paragraphs {
             lines.extend(wrap(text, room).into_iter().map(|l| (l, *style)));
         }

@@ -113,9 +113,16 @@ impl Picker {
         let mut p = Painter::new(frame.buffer_mut(), self.theme);
         let [head, body, foot] =
             Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-        let title = vec![Span::styled(" laocoon", self.theme.strong()), Span::styled(" · which case?", self.theme.dim())];
+        let title = vec![
+            Span::styled(" laocoon", self.theme.strong()),
+            Span::styled(" · which case?", self.theme.dim()),
+        ];
         p.line(head, 0, Line::from(title));
-        let below = if self.query.is_empty() { String::new() } else { format!("filter: {}▏", visible(&self.query)) };
+        let below = if self.query.is_empty() {
+            String::new()
+        } else {
+            format!("filter: {}▏", visible(&self.query))
+        };
         let inner = p.frame(body, "cases", &below, true);
         self.list(&mut p, inner);
         let key = |k: &'static str, what: &'static str| {
@@ -130,7 +137,10 @@ impl Picker {
         let found = self.found();
         if found.is_empty() {
             let (heading, next) = if self.entries.is_empty() {
-                ("no recent session, no sample case here", "next: esc, then `laocoon MODEL --data FOLDER` or a case folder")
+                (
+                    "no recent session, no sample case here",
+                    "next: esc, then `laocoon MODEL --data FOLDER` or a case folder",
+                )
             } else {
                 ("no case fits the filter", "next: esc clears it")
             };
@@ -155,7 +165,10 @@ impl Picker {
                 Span::styled(fit(&visible(&entry.name), names), self.theme.strong()),
                 Span::raw(format!("  {}", visible(&entry.what))),
             ]);
-            lines.push((if chosen { row.style(self.theme.selected(true)) } else { row }, chosen.then_some(at)));
+            lines.push((
+                if chosen { row.style(self.theme.selected(true)) } else { row },
+                chosen.then_some(at),
+            ));
         }
         let cursor = lines.iter().position(|(_, at)| at.is_some()).unwrap_or(0);
         let rows = usize::from(inner.height);

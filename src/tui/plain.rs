@@ -93,7 +93,7 @@ fn evidence(view: &View, out: &mut String) {
             item.path.shown(),
             format.unwrap_or_default(),
             bytes(item.bytes),
-            if item.sha256.is_empty() { "unread" } else { &item.sha256 },
+            if item.sha256.is_empty() { "unread".to_owned() } else { visible(&item.sha256) },
         );
         for fact in &item.facts {
             let _ = writeln!(out, "  {}", fact.shown());
@@ -133,7 +133,12 @@ fn procedures(view: &View, phase: Phase, out: &mut String) {
                             }
                         }
                         Shown::Broken(why) => {
-                            let _ = writeln!(out, "  picture {} cannot be shown: {}", visible(name), visible(&why));
+                            let _ = writeln!(
+                                out,
+                                "  picture {} cannot be shown: {}",
+                                visible(name),
+                                visible(&why)
+                            );
                         }
                         Shown::None => {}
                     }

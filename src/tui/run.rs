@@ -31,7 +31,11 @@ pub(super) fn run(mut app: App, guard: &Guard) -> Result<Exit, Error> {
     Ok(exit)
 }
 
-fn turn(app: &mut App, guard: &Guard, terminal: &mut Terminal<CrosstermBackend<Stdout>>) -> Result<Exit, Error> {
+fn turn(
+    app: &mut App,
+    guard: &Guard,
+    terminal: &mut Terminal<CrosstermBackend<Stdout>>,
+) -> Result<Exit, Error> {
     loop {
         match guard.signal() {
             Some(Signal::End(signal)) => return Ok(Exit::Signal(signal)),

@@ -55,25 +55,25 @@ pub fn draw(view: &View, p: &mut Painter, area: Rect, extra: &Extra) -> usize {
     tab_line(view, p, tabs);
     view.ui.pane.draw(view, p, body);
     footer(view, p, foot, extra);
-    let hits = if *extra.mode == Mode::Browse { None } else { Some(()) };
-    if hits.is_some() {
-        let room = Rect { y: tabs.y, height: tabs.height + body.height, ..body };
-        return extra.mode.draw(view, p, room, extra.formats);
+    if *extra.mode == Mode::Browse {
+        return 0;
     }
-    0
+    let over = Rect { height: tabs.height + body.height, ..tabs };
+    extra.mode.draw(view, p, over, extra.formats)
 }
 
 /// A polite message where the panes have no room.
 fn too_small(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
-    let inner = Rect { height: area.height.saturating_sub(0), ..area };
     let size = format!("{}×{} is too small: {}×{} needed", area.width, area.height, LEAST.0, LEAST.1);
-    let mut row = p.text(inner, 0, &size, view.theme.strong());
+    let mut row = p.text(area, 0, &size, view.theme.strong());
     let jobs = view.live.len();
     if jobs > 0 {
-        row = p.text(inner, row, &format!("{} at work, nothing is lost", count(jobs, "job")), view.theme.busy());
+        row =
+            p.text(area, row, &format!("{} at work, nothing is lost", count(jobs, "job")), view.theme.busy());
     }
-    let quit = if *extra.mode == Mode::Quit { "q again leaves, esc stays" } else { "enlarge it, or q leaves" };
-    p.text(inner, row, quit, view.theme.dim());
+    let quit =
+        if *extra.mode == Mode::Quit { "q again leaves, esc stays" } else { "enlarge it, or q leaves" };
+    p.text(area, row, quit, view.theme.dim());
 }
 
 fn header(view: &View, p: &mut Painter, area: Rect) {
@@ -88,8 +88,8 @@ fn header(view: &View, p: &mut Painter, area: Rect) {
     let room = usize::from(area.width).saturating_sub(tail + 1);
     let id = state.case.as_ref().map_or("opening".to_owned(), |c| visible(&c.id));
     let found = count(findings, "finding");
-    let sha = view.model().map(|m| format!("sha256 {}", digest(&m.sha256)));
-    // The names share what the rest leaves.
+    // The digest gives way first; then the names share what the rest leaves.
+    let sha = view.model().filter(|_| room >= 60).map(|m| format!("sha256 {}", visible(&digest(&m.sha256))));
     let fixed = sha.as_deref().map_or(0, |s| width(s) + 3) + width(&found) + 6 + 3;
     let id = cut(&id, room.saturating_sub(fixed + 8).max(8).min(width(&id)));
     let mut spans = vec![Span::raw(" "), Span::styled(id.clone(), theme.strong())];
@@ -108,7 +108,8 @@ fn header(view: &View, p: &mut Painter, area: Rect) {
     spans.push(Span::styled(if findings > 0 { format!("! {found}") } else { found }, style));
     p.line(Rect { width: room as u16, ..area }, 0, Line::from(spans));
     if let Some(text) = right {
-        let at = Rect { x: area.right().saturating_sub(tail as u16), width: tail as u16, ..area }.intersection(area);
+        let at = Rect { x: area.right().saturating_sub(tail as u16), width: tail as u16, ..area }
+            .intersection(area);
         p.line(at, 0, Line::styled(text, Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)));
     }
 }
@@ -130,14 +131,17 @@ fn tab_mark(view: &View, pane: Pane) -> (&'static str, Style) {
 }
 
 fn tab_line(view: &View, p: &mut Painter, area: Rect) {
-    // Short names where the long ones do not fit.
-    let short = area.width < 77;
+    const SHORT: [&str; 6] = ["tri", "det", "trg", "imp", "att", "time"];
+    let narrow = area.width < 77;
     let mut x = area.x;
     let mut titles = Vec::new();
     for (i, pane) in Pane::ALL.into_iter().enumerate() {
         let (mark, style) = tab_mark(view, pane);
-        let name = if short { cut(pane.name(), 5).replace('…', ".") } else { pane.name().to_owned() };
-        let title = Line::from(vec![Span::raw(format!(" {} {name}", i + 1)), Span::styled(format!(" {mark}"), style)]);
+        let name = if narrow && pane != view.ui.pane { SHORT[i] } else { pane.name() };
+        let title = Line::from(vec![
+            Span::raw(format!(" {} {name}", i + 1)),
+            Span::styled(format!(" {mark}"), style),
+        ]);
         let wide = title.width() as u16;
         p.hits.push((Rect { x, width: wide, ..area }.intersection(area), Hit::Tab(i)));
         x = x.saturating_add(wide + 1);

@@ -119,7 +119,9 @@ impl Source for Investigation {
         let refused = |e: crate::investigation::RequestError| e.to_string();
         match request {
             Request::Run(id) => self.run(&id).map(|()| format!("{id} asked for")).map_err(refused),
-            Request::RunAll => self.run_all().map(|()| "everything planned asked for".into()).map_err(refused),
+            Request::RunAll => {
+                self.run_all().map(|()| "everything planned asked for".into()).map_err(refused)
+            }
             Request::Stop(id) => {
                 self.stop(&id);
                 Ok(format!("stopping {id}"))
@@ -186,7 +188,9 @@ impl Replay {
             Step::FindingOn => (self.n + 1..=last).find(|&n| findings(n) != here).unwrap_or(last),
             // The earliest moment that shows as many findings as the one before the last change.
             Step::FindingBack => {
-                let Some(before) = (1..self.n).rev().find(|&n| findings(n) != here) else { return 1.min(last) };
+                let Some(before) = (1..self.n).rev().find(|&n| findings(n) != here) else {
+                    return 1.min(last);
+                };
                 let shown = findings(before);
                 (1..=before).rev().take_while(|&n| findings(n) == shown).last().unwrap_or(before)
             }

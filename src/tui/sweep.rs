@@ -39,7 +39,9 @@ mod tests {
     #[test]
     fn nothing_that_acts_survives_and_the_rest_stays() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 7, 1));
-        for (x, s) in ["\x1b", "\u{202e}", "a\u{200b}", "\u{9b}", "停", "e\u{301}\u{301}\u{301}\u{301}", "█"].iter().enumerate()
+        for (x, s) in ["\x1b", "\u{202e}", "a\u{200b}", "\u{9b}", "停", "e\u{301}\u{301}\u{301}\u{301}", "█"]
+            .iter()
+            .enumerate()
         {
             buffer.content[x].set_symbol(s);
         }

@@ -1,7 +1,9 @@
 //! The terminal, borrowed: whatever happens, it is given back as it was. Leaving, an error, a panic of this thread,
 //! SIGTERM, SIGHUP, SIGINT and SIGTSTP all end in [`restore`].
 
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
@@ -141,12 +143,8 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        let mut signals = Self {
-            end: Arc::default(),
-            suspend: Arc::default(),
-            resumed: Arc::default(),
-            ids: Vec::new(),
-        };
+        let mut signals =
+            Self { end: Arc::default(), suspend: Arc::default(), resumed: Arc::default(), ids: Vec::new() };
         for signal in [SIGTERM, SIGHUP, SIGINT] {
             signals.ids.push(flag::register_usize(signal, Arc::clone(&signals.end), signal as usize)?);
         }

@@ -279,9 +279,13 @@ mod tests {
 
     #[test]
     fn numbers_sizes_and_times_are_short() {
-        let shown = [0.0, 4.312, 31.0, 123.456, 99_999.0, 1e9, 0.0004, -2.5, f64::INFINITY, f64::NAN].map(num);
+        let shown =
+            [0.0, 4.312, 31.0, 123.456, 99_999.0, 1e9, 0.0004, -2.5, f64::INFINITY, f64::NAN].map(num);
         assert_eq!(shown, ["0.00", "4.31", "31", "123.5", "99999", "1.0e9", "4.0e-4", "-2.50", "inf", "nan"]);
-        assert_eq!([999, 1000, 431_233, 999_999, 3 << 30].map(bytes), ["999 B", "1.0 kB", "431 kB", "1.0 MB", "3.2 GB"]);
+        assert_eq!(
+            [999, 1000, 431_233, 999_999, 3 << 30].map(bytes),
+            ["999 B", "1.0 kB", "431 kB", "1.0 MB", "3.2 GB"]
+        );
         assert_eq!(clock(Duration::from_secs(3730)), "1:02:10");
         assert_eq!(digest("3fa90b7dc1"), "3fa9…c1");
         assert_eq!(digest(""), "-");

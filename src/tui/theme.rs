@@ -155,8 +155,18 @@ mod tests {
     #[test]
     fn mono_styles_hold_no_colour() {
         let t = Theme { depth: Depth::Mono };
-        for s in [t.text(), t.dim(), t.alarm(), t.fault(), t.busy(), t.calm(), t.focus(), t.selected(true), t.key(), t.group(1)]
-        {
+        for s in [
+            t.text(),
+            t.dim(),
+            t.alarm(),
+            t.fault(),
+            t.busy(),
+            t.calm(),
+            t.focus(),
+            t.selected(true),
+            t.key(),
+            t.group(1),
+        ] {
             assert_eq!((s.fg, s.bg), (None, None));
         }
         assert_eq!(t.pixel([9, 9, 9]), Color::Reset);
@@ -164,7 +174,10 @@ mod tests {
 
     #[test]
     fn the_cube_keeps_corners_and_greys() {
-        assert_eq!([cube(0, 0, 0), cube(255, 255, 255), cube(255, 0, 0), cube(0, 0, 255)], [16, 231, 196, 21]);
+        assert_eq!(
+            [cube(0, 0, 0), cube(255, 255, 255), cube(255, 0, 0), cube(0, 0, 255)],
+            [16, 231, 196, 21]
+        );
         assert_eq!(cube(128, 128, 128), 244);
     }
 }

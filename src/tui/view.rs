@@ -4,11 +4,11 @@ use super::pane::{Pane, Slot};
 use super::source::{Position, Source};
 use super::standing::Standing;
 use super::theme::Theme;
-use crate::case::{CaseState, Numbered};
+use crate::case::{CaseState, Numbered, ProcedureState, Status};
 use crate::evidence::Item;
 use crate::figure::{Body, Figure};
 use crate::investigation::LiveJob;
-use crate::procedure::{About, Phase};
+use crate::procedure::{About, Phase, Record};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -155,46 +155,84 @@ impl<'a> View<'a> {
         self.state.evidence.iter().find(|i| i.role == crate::evidence::Role::Model)
     }
 
-    /// A figure by procedure and name.
+    /// The outcome that stands: of the last run, or of the one before while a procedure is run again.
+    pub fn outcome(&self, id: &str) -> Option<(&'a Record, f64)> {
+        let finished = |p: &'a ProcedureState| match &p.status {
+            Status::Finished { record, seconds } => Some((record.as_ref(), *seconds)),
+            _ => None,
+        };
+        let state = self.state;
+        state.procedure(id).and_then(finished).or_else(|| state.superseded.get(id).and_then(finished))
+    }
+
+    /// The job of a procedure that is at work.
+    fn job(&self, id: &str) -> Option<&'a LiveJob> {
+        self.live.iter().find(|j| j.procedure == id && j.running)
+    }
+
+    /// A figure by procedure and name: as it stands now of one that runs, else of the outcome that stands.
     pub fn figure(&self, procedure: &str, name: &str) -> Shown {
-        match self.standing(procedure) {
-            Standing::Finished(record, _) => match record.figures.get(name) {
-                Some(sha) => match self.figures.get(self.source, sha) {
-                    Ok(figure) => Shown::Final(figure),
-                    Err(why) => Shown::Broken(why),
-                },
-                None => Shown::None,
-            },
-            Standing::Running(Some(job)) => {
-                job.figures.get(name).map_or(Shown::None, |f| Shown::Partial(Arc::new(f.clone())))
-            }
-            _ => Shown::None,
+        if let Some(figure) = self.job(procedure).and_then(|j| j.figures.get(name)) {
+            return Shown::Partial(Arc::new(figure.clone()));
+        }
+        match self.outcome(procedure).and_then(|(record, _)| record.figures.get(name)) {
+            Some(sha) => self.figures.get(self.source, sha).map_or_else(Shown::Broken, Shown::Final),
+            None => Shown::None,
         }
     }
 
     /// Names of a procedure's figures.
     pub fn figure_names(&self, procedure: &str) -> Vec<String> {
-        match self.standing(procedure) {
-            Standing::Finished(record, _) => record.figures.keys().cloned().collect(),
-            Standing::Running(Some(job)) => job.figures.keys().cloned().collect(),
-            _ => Vec::new(),
+        let running = self.job(procedure).into_iter().flat_map(|j| j.figures.keys());
+        let mut names: Vec<String> = running.cloned().collect();
+        for name in self.outcome(procedure).into_iter().flat_map(|(record, _)| record.figures.keys()) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// A measure of the outcome that stands.
+    pub fn measure(&self, procedure: &str, name: &str) -> Option<&'a serde_json::Value> {
+        self.outcome(procedure)?.0.measures.get(name)
+    }
+
+    /// The figure with a bar per class: the anomaly index, or, where that cannot be had (a case of data only), how well
+    /// each class falls into two clusters.
+    pub fn class_bars(&self) -> (&'static str, &'static str) {
+        let other = ("activation-clustering", "silhouette");
+        let nothing = matches!(self.standing("neural-cleanse"), Standing::Skipped(_) | Standing::NotRun);
+        if nothing && self.figure(other.0, other.1).figure().is_some() {
+            other
+        } else {
+            ("neural-cleanse", "anomaly")
         }
     }
 
-    /// A measure of a finished procedure.
-    pub fn measure(&self, procedure: &str, name: &str) -> Option<&'a serde_json::Value> {
-        match self.standing(procedure) {
-            Standing::Finished(record, _) => record.measures.get(name),
-            _ => None,
+    /// The picture of the trigger: the refined one, or the mask it is to start from while there is no other.
+    pub fn trigger_figure(&self) -> (&'static str, String) {
+        let mask = format!("mask/{}", self.class());
+        let has = |id: &str, name: &str| self.figure(id, name).figure().is_some();
+        if !has("refine-trigger", "trigger") && has("neural-cleanse", &mask) {
+            ("neural-cleanse", mask)
+        } else {
+            ("refine-trigger", "trigger".into())
+        }
+    }
+
+    /// The values of [`Self::class_bars`].
+    fn class_values(&self) -> Vec<f64> {
+        let (id, name) = self.class_bars();
+        match self.figure(id, name).figure().map(|f| &f.body) {
+            Some(Body::Bars { bars, .. }) => bars.iter().map(|b| b.value).collect(),
+            _ => Vec::new(),
         }
     }
 
     /// Number of classes that the figures of detection know.
     pub fn classes(&self) -> usize {
-        let bars = match self.figure("neural-cleanse", "anomaly").figure().map(|f| &f.body) {
-            Some(Body::Bars { bars, .. }) => bars.len(),
-            _ => 0,
-        };
+        let bars = self.class_values().len();
         let scatters = self.figure_names("activation-clustering");
         let of = |name: &String| name.strip_prefix("pca/")?.parse::<usize>().ok();
         bars.max(scatters.iter().filter_map(of).max().map_or(0, |k| k.saturating_add(1)))
@@ -207,12 +245,9 @@ impl<'a> View<'a> {
             return class.min(last);
         }
         let accused = self.findings(Phase::Detection).iter().find_map(|(_, f)| f.finding.class);
-        let tallest = || match self.figure("neural-cleanse", "anomaly").figure().map(|f| &f.body) {
-            Some(Body::Bars { bars, .. }) => {
-                let tops = bars.iter().enumerate().filter(|(_, b)| !b.value.is_nan());
-                tops.max_by(|a, b| a.1.value.total_cmp(&b.1.value)).map(|(i, _)| i)
-            }
-            _ => None,
+        let tallest = || {
+            let values = self.class_values().into_iter().enumerate().filter(|(_, v)| !v.is_nan());
+            values.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
         };
         accused.or_else(tallest).unwrap_or(0).min(last)
     }
@@ -256,7 +291,8 @@ impl<'a> View<'a> {
     pub fn all_figures(&self) -> Vec<(String, String)> {
         let first = self.chosen_procedure();
         let ids = Phase::ALL.iter().flat_map(|&p| self.procedures(p)).map(str::to_owned);
-        let order: Vec<String> = first.iter().cloned().chain(ids.filter(|id| Some(id) != first.as_ref())).collect();
+        let order: Vec<String> =
+            first.iter().cloned().chain(ids.filter(|id| Some(id) != first.as_ref())).collect();
         order.iter().flat_map(|id| self.figure_names(id).into_iter().map(|n| (id.clone(), n))).collect()
     }
 }

@@ -13,7 +13,11 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, cursor: usize) -> u
     let jobs = view.live;
     let inner = p.overlay(area, 90, area.height, "jobs", "^X stops the chosen one · esc close");
     if jobs.is_empty() {
-        let next = if view.read_only() { "this is a replay: nothing runs" } else { "next: R runs everything planned" };
+        let next = if view.read_only() {
+            "this is a replay: nothing runs"
+        } else {
+            "next: R runs everything planned"
+        };
         p.message(inner, ("no job runs", view.theme.strong()), &[(next.into(), view.theme.dim())]);
         return 0;
     }
@@ -34,7 +38,10 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, cursor: usize) -> u
             let style = if j.running { view.theme.busy() } else { view.theme.dim() };
             Line::from(vec![
                 Span::raw(fit(&visible(&j.procedure), names)),
-                Span::styled(format!("  {word:<9}{:>4}  {:>6}  {left}", share_text(j), clock(j.elapsed)), style),
+                Span::styled(
+                    format!("  {word:<9}{:>4}  {:>6}  {left}", share_text(j), clock(j.elapsed)),
+                    style,
+                ),
             ])
         })
         .collect();

@@ -9,8 +9,8 @@ mod palette;
 mod quit;
 mod zoom;
 
-pub use palette::matches;
 pub use note::LONGEST;
+pub use palette::matches;
 
 use super::paint::Painter;
 use super::view::{Subject, View};

@@ -22,7 +22,11 @@ pub(super) fn draw(
     let shown = view.figure(&figure.0, &figure.1);
     let at = all.iter().position(|f| f == figure).map_or(0, |i| i + 1);
     let name = format!("{} · {} ({at} of {})", visible(&figure.0), visible(&figure.1), all.len());
-    let keys = if numbers { "←→ other pictures · enter picture · esc close" } else { "←→ other pictures · enter numbers · esc close" };
+    let keys = if numbers {
+        "←→ other pictures · enter picture · esc close"
+    } else {
+        "←→ other pictures · enter numbers · esc close"
+    };
     let inner = p.overlay(area, area.width, area.height, &name, keys);
     match &shown {
         Shown::Final(f) | Shown::Partial(f) => {
@@ -34,17 +38,26 @@ pub(super) fn draw(
             }
             p.line(inner, 0, Line::styled(visible(&f.title), view.theme.strong()));
             p.line(inner, 1, Line::styled(visible(&axes(f)), view.theme.dim()));
-            let rest = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner }.intersection(inner);
+            let rest =
+                Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner }.intersection(inner);
             let chosen = (choices(f) > 0).then_some(cursor);
             FigureView { figure: f, theme: view.theme, cursor: chosen }.render(rest, p.buf);
             choices(f).saturating_sub(1)
         }
         Shown::Broken(why) => {
-            p.message(inner, ("× the stored figure cannot be shown", view.theme.fault()), &[(visible(why), Style::new())]);
+            p.message(
+                inner,
+                ("× the stored figure cannot be shown", view.theme.fault()),
+                &[(visible(why), Style::new())],
+            );
             0
         }
         Shown::None => {
-            p.message(inner, ("this picture is gone", view.theme.strong()), &[("next: ← → others".into(), view.theme.dim())]);
+            p.message(
+                inner,
+                ("this picture is gone", view.theme.strong()),
+                &[("next: ← → others".into(), view.theme.dim())],
+            );
             0
         }
     }

@@ -1,13 +1,16 @@
 //! Which techniques, and whose tools does it resemble? Hypotheses, never a named actor.
 //!
 //! ```text
-//! ┌ techniques ───────────────────────────┐┌ resembles (hypotheses) ─────────┐
-//! │› ATLAS  AML.T0018.000  Poison AI Model ││› badnets-style toolkit     0.62 │
-//! │  OWASP  LLM04:2025     Data and Model… ││  …                              │
-//! └────────────────────────────────────────┘└─────────────────────────────────┘
-//! ┌ procedures ────────────────────────────┐┌ for and against ────────────────┐
-//! │ - taxonomy-mapping                      ││ + 3×3 patch in a corner         │
-//! └─────────────────────────────────────────┘│ - …                             │
+//! ┌ techniques ────────────────────────────────────────────────────────────────┐
+//! │› ATLAS  AML.T0018.000  Manipulate AI Model: Poison AI Model                 │
+//! │  OWASP  LLM04:2025     Data and Model Poisoning                             │
+//! └─────────────────────────────────────────────────────────────────────────────┘
+//! ┌ resembles ─────────────────────┐┌ for and against some toolkit ────────────┐
+//! │› some toolkit             0.62  ││ + 3×3 patch in a corner                   │
+//! │  another                  0.41  ││ - the default patch is white              │
+//! └─────────────────────────────────┘└───────────────────────────────────────────┘
+//! ┌ procedures ─────────────────────────────────────────────────────────────────┐
+//! └─────────────────────────────────────────────────────────────────────────────┘
 //! ```
 
 use super::detail::Page;
@@ -28,20 +31,23 @@ const MAPPING: &str = "taxonomy-mapping";
 const MATCH: &str = "toolkit-match";
 
 pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
-    let [top, bottom] = Layout::vertical([Constraint::Percentage(50), Constraint::Fill(1)]).areas(area);
-    let [a, b] = Layout::horizontal([Constraint::Percentage(55), Constraint::Fill(1)]).areas(top);
-    technique_list(view, p, a);
-    toolkit_list(view, p, b);
-    if area.width >= WIDE {
-        let columns = [Constraint::Percentage(30), Constraint::Percentage(35), Constraint::Fill(1)];
-        let [a, b, c] = Layout::horizontal(columns).areas(bottom);
-        procedures(view, p, a, Phase::Attribution);
-        weighing(view, p, b);
-        beside(view, p, c);
-    } else {
+    let wide = area.width >= WIDE;
+    let listed = techniques(view).len().max(4) as u16 + 2;
+    let foot = (view.procedures(Phase::Attribution).len() as u16).clamp(1, 4) + 2;
+    let foot = if wide { area.height / 3 } else { foot };
+    let most = (area.height.saturating_sub(foot) / 2).max(5);
+    let parts = [Constraint::Length(listed.min(most)), Constraint::Fill(1), Constraint::Length(foot)];
+    let [top, middle, bottom] = Layout::vertical(parts).areas(area);
+    technique_list(view, p, top);
+    let [a, b] = Layout::horizontal([Constraint::Percentage(45), Constraint::Fill(1)]).areas(middle);
+    toolkit_list(view, p, a);
+    weighing(view, p, b);
+    if wide {
         let [a, b] = Layout::horizontal([Constraint::Percentage(45), Constraint::Fill(1)]).areas(bottom);
         procedures(view, p, a, Phase::Attribution);
-        weighing(view, p, b);
+        beside(view, p, b);
+    } else {
+        procedures(view, p, bottom, Phase::Attribution);
     }
 }
 
@@ -49,14 +55,51 @@ fn entries<'a>(view: &View<'a>, procedure: &str, measure: &str) -> &'a [Value] {
     view.measure(procedure, measure).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The mapped techniques.
-pub(super) fn techniques<'a>(view: &View<'a>) -> &'a [Value] {
-    entries(view, MAPPING, "mapping")
+/// An entry of a catalogue (technique, risk, weakness), and what was mapped to it.
+pub(super) struct Technique<'a> {
+    catalogue: &'static str,
+    id: String,
+    name: String,
+    related: bool,
+    entry: &'a Value,
+    /// Mapped findings, each with the part of the measure it comes from.
+    findings: Vec<(String, &'a Value)>,
+}
+
+/// The mapped techniques, each once: those the findings are, then the merely related ones.
+pub(super) fn techniques<'a>(view: &View<'a>) -> Vec<Technique<'a>> {
+    let mut all: Vec<Technique> = Vec::new();
+    for mapped in entries(view, MAPPING, "mapping") {
+        let finding = field(mapped, &["finding"]);
+        for (key, catalogue) in [("atlas", "ATLAS"), ("owasp", "OWASP"), ("nist", "NIST"), ("cwe", "CWE")] {
+            for entry in mapped.get(key).and_then(Value::as_array).into_iter().flatten() {
+                let id = field(entry, &["id"]);
+                let related = entry.get("relation").and_then(Value::as_str) == Some("related");
+                if let Some(known) = all.iter_mut().find(|t| t.catalogue == catalogue && t.id == id) {
+                    known.related &= related;
+                    known.findings.push((finding.clone(), mapped));
+                } else {
+                    let (name, findings) = (field(entry, &["name"]), vec![(finding.clone(), mapped)]);
+                    all.push(Technique { catalogue, id, name, related, entry, findings });
+                }
+            }
+        }
+    }
+    all.sort_by_key(|t| t.related);
+    all
 }
 
 /// The toolkit candidates, best first.
 pub(super) fn toolkits<'a>(view: &View<'a>) -> &'a [Value] {
     entries(view, MATCH, "candidates")
+}
+
+/// What a candidate is called.
+fn candidate(entry: &Value) -> String {
+    match (field(entry, &["toolkit"]), field(entry, &["attack"])) {
+        (toolkit, attack) if attack.is_empty() => toolkit,
+        (toolkit, attack) => format!("{toolkit}: {attack}"),
+    }
 }
 
 /// The first of several fields that is there, as visible text; numbers and lists included.
@@ -104,14 +147,22 @@ fn technique_list(view: &View, p: &mut Painter, area: Rect) {
     let rows: Vec<Line> = all
         .iter()
         .map(|t| {
+            let style = if t.related { view.theme.dim() } else { view.theme.text() };
             Line::from(vec![
-                Span::styled(fit(&field(t, &["framework", "taxonomy"]), 7), view.theme.dim()),
-                Span::styled(fit(&field(t, &["id"]), 15), view.theme.strong()),
-                Span::raw(field(t, &["name", "title"])),
+                Span::styled(fit(t.catalogue, 7), view.theme.dim()),
+                Span::styled(fit(&t.id, 15), if t.related { style } else { view.theme.strong() }),
+                Span::styled(t.name.clone(), style),
+                Span::styled(if t.related { "  (related)" } else { "" }, view.theme.dim()),
             ])
         })
         .collect();
-    p.list(inner, place(view, Slot::Techniques), &rows, view.cursor(Slot::Techniques), view.focused(Slot::Techniques));
+    p.list(
+        inner,
+        place(view, Slot::Techniques),
+        &rows,
+        view.cursor(Slot::Techniques),
+        view.focused(Slot::Techniques),
+    );
 }
 
 fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
@@ -119,7 +170,8 @@ fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
     let inner = frame(view, p, area, Slot::Toolkits, "resembles", "hypotheses, best first");
     if all.is_empty() {
         if matches!(view.standing(MATCH), Standing::Finished(..)) {
-            let next = [("next: enter on toolkit-match shows what was compared".to_owned(), view.theme.dim())];
+            let next =
+                [("next: enter on toolkit-match shows what was compared".to_owned(), view.theme.dim())];
             p.message(inner, ("no toolkit resembles it", view.theme.strong()), &next);
         } else {
             standing(view, p, inner, MATCH);
@@ -131,23 +183,31 @@ fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
         .iter()
         .map(|t| {
             Line::from(vec![
-                Span::raw(fit(&field(t, &["toolkit", "name", "id"]), names)),
+                Span::raw(fit(&candidate(t), names)),
                 Span::raw(" "),
                 Span::styled(field(t, &["score"]), view.theme.strong()),
             ])
         })
         .collect();
-    p.list(inner, place(view, Slot::Toolkits), &rows, view.cursor(Slot::Toolkits), view.focused(Slot::Toolkits));
+    p.list(
+        inner,
+        place(view, Slot::Toolkits),
+        &rows,
+        view.cursor(Slot::Toolkits),
+        view.focused(Slot::Toolkits),
+    );
 }
 
 /// What speaks for the chosen toolkit and what against it.
 fn weighing(view: &View, p: &mut Painter, area: Rect) {
     let chosen = toolkits(view).get(view.cursor(Slot::Toolkits));
-    let name = chosen.map_or(String::new(), |t| field(t, &["toolkit", "name", "id"]));
-    let title = if name.is_empty() { "for and against".to_owned() } else { format!("for and against {name}") };
+    let name = chosen.map_or(String::new(), candidate);
+    let title =
+        if name.is_empty() { "for and against".to_owned() } else { format!("for and against {name}") };
     let inner = p.frame(area, &title, "", false);
     let Some(entry) = chosen else {
-        let says = [("Candidates come with what speaks for them and what against.".to_owned(), view.theme.dim())];
+        let says =
+            [("Candidates come with what speaks for them and what against.".to_owned(), view.theme.dim())];
         p.message(inner, ("no candidate", view.theme.strong()), &says);
         return;
     };
@@ -155,13 +215,22 @@ fn weighing(view: &View, p: &mut Painter, area: Rect) {
     for (mark, key, style) in [("+", "for", view.theme.calm()), ("-", "against", view.theme.alarm())] {
         let reasons = list(entry, key);
         if reasons.is_empty() {
-            p.line(inner, row, Line::from(vec![Span::styled(mark, style), Span::raw(format!(" nothing {key}"))]));
+            p.line(
+                inner,
+                row,
+                Line::from(vec![Span::styled(mark, style), Span::raw(format!(" nothing {key}"))]),
+            );
             row += 1;
         }
         for reason in reasons {
-            for (i, part) in wrap(&reason, usize::from(inner.width).saturating_sub(2)).into_iter().enumerate() {
+            for (i, part) in wrap(&reason, usize::from(inner.width).saturating_sub(2)).into_iter().enumerate()
+            {
                 let lead = if i == 0 { mark } else { " " };
-                p.line(inner, row, Line::from(vec![Span::styled(lead, style), Span::raw(" "), Span::raw(part)]));
+                p.line(
+                    inner,
+                    row,
+                    Line::from(vec![Span::styled(lead, style), Span::raw(" "), Span::raw(part)]),
+                );
                 row += 1;
             }
         }
@@ -170,29 +239,54 @@ fn weighing(view: &View, p: &mut Painter, area: Rect) {
 
 /// Everything about a mapped technique.
 pub(super) fn technique_page(view: &View, i: usize, page: &mut Page) {
-    if let Some(entry) = techniques(view).get(i) {
-        all_fields(view, entry, page);
+    let all = techniques(view);
+    let Some(technique) = all.get(i) else { return };
+    page.text(&technique.name, view.theme.strong());
+    page.pair("catalogue", technique.catalogue);
+    page.pair("id", &technique.id);
+    page.pair("relation", if technique.related { "related: may come before or after" } else { "what the findings are" });
+    let tactics = list(technique.entry, "tactics");
+    if !tactics.is_empty() {
+        page.pair("tactics", &tactics.join(", "));
+    }
+    page.head("mapped from");
+    for (finding, _) in &technique.findings {
+        page.text(&format!("· {finding}"), Style::new());
+    }
+    let mut mitigations: Vec<String> = Vec::new();
+    for measure in technique.findings.iter().filter_map(|(_, m)| m.get("mitigations")?.as_array()).flatten() {
+        let line = format!("{} {}", field(measure, &["id"]), field(measure, &["name"]));
+        if !mitigations.contains(&line) {
+            mitigations.push(line);
+        }
+    }
+    if !mitigations.is_empty() {
+        page.head("what helps against it");
+        for line in mitigations {
+            page.text(&format!("· {line}"), Style::new());
+        }
     }
 }
 
 /// Everything about a toolkit candidate.
 pub(super) fn toolkit_page(view: &View, i: usize, page: &mut Page) {
-    if let Some(entry) = toolkits(view).get(i) {
-        all_fields(view, entry, page);
-        page.head("what this means");
-        page.text("A resemblance of results to a toolkit's defaults. Anybody can use a toolkit: not an actor.", view.theme.dim());
+    let Some(entry) = toolkits(view).get(i) else { return };
+    page.text(&candidate(entry), view.theme.strong());
+    page.pair("weight", &field(entry, &["score"]));
+    page.pair("ratio", &format!("{} to an origin that is not listed", field(entry, &["likelihood_ratio"])));
+    let source = field(entry, &["source"]);
+    if !source.is_empty() {
+        page.pair("defaults", &source);
     }
-}
-
-fn all_fields(_: &View, entry: &Value, page: &mut Page) {
-    for (name, value) in entry.as_object().into_iter().flatten() {
-        if value.is_array() {
-            page.head(name);
-            for part in list(entry, name) {
-                page.text(&format!("· {part}"), Style::new());
+    for key in ["for", "against", "neutral"] {
+        let reasons = list(entry, key);
+        if !reasons.is_empty() {
+            page.head(key);
+            for reason in reasons {
+                page.text(&format!("· {reason}"), Style::new());
             }
-        } else if !value.is_null() {
-            page.pair(name, &field(entry, &[name]));
         }
     }
+    page.head("what this means");
+    page.text("A resemblance to a toolkit's defaults. Anybody can use a toolkit: this names no actor.", view.theme.dim());
 }

@@ -2,7 +2,7 @@
 
 use super::attribution;
 use crate::evidence::{Item, ItemState, text::visible};
-use crate::procedure::{Confidence, Severity};
+use crate::procedure::{Confidence, Record, Severity};
 use crate::tui::standing::{Standing, decision};
 use crate::tui::text::{bytes, json_num, seconds, wrap};
 use crate::tui::theme::Theme;
@@ -73,16 +73,17 @@ pub fn confidence(confidence: Confidence) -> &'static str {
 
 /// What a subject is called.
 pub fn title(view: &View, subject: &Subject) -> String {
-    match subject {
-        Subject::Item(i) => view.state.evidence.get(*i).map_or(String::new(), |e| format!("evidence {}", e.id)),
+    let state = view.state;
+    visible(&match subject {
+        Subject::Item(i) => state.evidence.get(*i).map_or(String::new(), |e| format!("evidence {}", e.id)),
         Subject::Procedure(id) | Subject::Figure(id, _) => {
-            view.about(id).map_or_else(|| visible(id), |a| a.title.to_owned())
+            view.about(id).map_or_else(|| id.clone(), |a| a.title.to_owned())
         }
-        Subject::Finding(i) => view.state.findings.get(*i).map_or(String::new(), |f| format!("finding {}", f.id)),
-        Subject::Moment(i) => view.state.timeline.get(*i).map_or(String::new(), |m| format!("event {}", m.n)),
-        Subject::Technique(_) => "technique".into(),
-        Subject::Toolkit(_) => "toolkit candidate".into(),
-    }
+        Subject::Finding(i) => state.findings.get(*i).map_or(String::new(), |f| format!("finding {}", f.id)),
+        Subject::Moment(i) => state.timeline.get(*i).map_or(String::new(), |m| format!("event {}", m.n)),
+        Subject::Technique(_) => "technique".to_owned(),
+        Subject::Toolkit(_) => "toolkit candidate".to_owned(),
+    })
 }
 
 /// Everything about a subject, wrapped to `width`.
@@ -161,7 +162,7 @@ fn finding(view: &View, i: usize, page: &mut Page) {
     page.pair("OWASP", &f.owasp.join(", "));
     page.head("what was seen");
     page.text(&f.detail, Style::new());
-    if let Standing::Finished(record, _) = view.standing(&numbered.procedure) {
+    if let Some((record, _)) = view.outcome(&numbered.procedure) {
         page.head("limits");
         page.text(&record.limits, Style::new());
     }
@@ -175,25 +176,7 @@ fn procedure(view: &View, id: &str, page: &mut Page) {
         None => page.text("this version of laocoon does not know the procedure", view.theme.dim()),
     }
     match now {
-        Standing::Finished(record, time) => {
-            page.head("result");
-            page.text(&record.summary, Style::new());
-            page.pair("statistic", &decision(record));
-            page.pair("threshold", &record.threshold_origin);
-            page.pair("took", &seconds(time));
-            page.head("limits");
-            page.text(&record.limits, Style::new());
-            if !record.measures.is_empty() {
-                page.head("measures");
-                for (name, value) in &record.measures {
-                    page.pair(name, &brief(value));
-                }
-            }
-            if !record.figures.is_empty() {
-                page.head("pictures (z)");
-                page.text(&record.figures.keys().cloned().collect::<Vec<_>>().join(", "), Style::new());
-            }
-        }
+        Standing::Finished(record, time) => outcome(record, time, "result", page),
         Standing::Skipped(why) | Standing::Failed(why) => {
             page.head("why");
             page.text(why, Style::new());
@@ -207,6 +190,9 @@ fn procedure(view: &View, id: &str, page: &mut Page) {
             }
         }
         Standing::NotRun | Standing::Queued | Standing::Running(None) | Standing::Interrupted => {}
+    }
+    if let (Some((record, time)), false) = (view.outcome(id), matches!(now, Standing::Finished(..))) {
+        outcome(record, time, "result of the run before, which stands until there is another", page);
     }
     page.head("next");
     page.text(&super::parts::next(view, id, &now), Style::new());
@@ -226,6 +212,27 @@ fn procedure(view: &View, id: &str, page: &mut Page) {
     }
 }
 
+/// What a procedure found.
+fn outcome(record: &Record, time: f64, heading: &str, page: &mut Page) {
+    page.head(heading);
+    page.text(&record.summary, Style::new());
+    page.pair("statistic", &decision(record));
+    page.pair("threshold", &record.threshold_origin);
+    page.pair("took", &seconds(time));
+    page.head("limits");
+    page.text(&record.limits, Style::new());
+    if !record.measures.is_empty() {
+        page.head("measures");
+        for (name, value) in &record.measures {
+            page.pair(name, &brief(value));
+        }
+    }
+    if !record.figures.is_empty() {
+        page.head("pictures (z)");
+        page.text(&record.figures.keys().cloned().collect::<Vec<_>>().join(", "), Style::new());
+    }
+}
+
 /// A JSON value in a line: the first few of many.
 fn brief(value: &Value) -> String {
     const FEW: usize = 8;
@@ -234,11 +241,13 @@ fn brief(value: &Value) -> String {
         Value::String(s) => s.clone(),
         Value::Array(items) => {
             let shown: Vec<String> = items.iter().take(FEW).map(brief).collect();
-            let more = if items.len() > FEW { format!(" … ({} in all)", items.len()) } else { String::new() };
+            let more =
+                if items.len() > FEW { format!(" … ({} in all)", items.len()) } else { String::new() };
             format!("{}{more}", shown.join(" "))
         }
         Value::Object(fields) => {
-            let shown: Vec<String> = fields.iter().take(FEW).map(|(k, v)| format!("{k} {}", brief(v))).collect();
+            let shown: Vec<String> =
+                fields.iter().take(FEW).map(|(k, v)| format!("{k} {}", brief(v))).collect();
             format!("({})", shown.join(", "))
         }
         other => other.to_string(),

@@ -22,9 +22,11 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
     // Rows for the classes and a frame, leaving the lists at least a third.
     let classes = (view.classes() as u16).saturating_add(2).max(10);
     let most = area.height.saturating_sub((area.height / 3).max(6));
-    let [top, bottom] =
-        Layout::vertical([Constraint::Length(if wide { most } else { classes.min(most) }), Constraint::Fill(1)])
-            .areas(area);
+    let [top, bottom] = Layout::vertical([
+        Constraint::Length(if wide { most } else { classes.min(most) }),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
     let [bars, scatter] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)]).areas(top);
     figure(view, p, bars, Slot::Anomaly, "anomaly index per class");
     figure(view, p, scatter, Slot::Clusters, &format!("activations of class {}", view.class()));
@@ -36,7 +38,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
         findings(view, p, b, Slot::Findings);
         beside(view, p, c);
     } else {
-        let [a, b] = Layout::horizontal([Constraint::Percentage(52), Constraint::Fill(1)]).areas(bottom);
+        let [a, b] = Layout::horizontal([Constraint::Percentage(55), Constraint::Fill(1)]).areas(bottom);
         procedures(view, p, a, Phase::Detection);
         findings(view, p, b, Slot::Findings);
     }

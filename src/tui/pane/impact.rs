@@ -4,8 +4,8 @@
 //! ┌ images sent to class 7 ──────────────────────────────────────────────────┐
 //! │   without the trigger   ▏                                   0.4 %         │
 //! │ ! with the trigger      █████████████████████████████████   97.8 %        │
-//! │                         interval 96.1 % to 98.9 %                         │
 //! │   random control        █                                   2.9 %         │
+//! │   interval of success   96.1 % to 98.9 %                                  │
 //! └───────────────────────────────────────────────────────────────────────────┘
 //! ┌ Success per source class ─────────────┐┌ Source × prediction ────────────┐
 //! └───────────────────────────────────────┘└─────────────────────────────────┘
@@ -18,8 +18,7 @@ use super::{Slot, WIDE};
 use crate::evidence::text::visible;
 use crate::procedure::{Phase, Record, Verdict};
 use crate::tui::paint::Painter;
-use crate::tui::standing::Standing;
-use crate::tui::text::{json_f64, percent};
+use crate::tui::text::{fit_right, json_f64, percent};
 use crate::tui::view::View;
 use crate::tui::widget::stroke;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -29,9 +28,11 @@ const ID: &str = "trigger-probe";
 
 pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
     let wide = area.width >= WIDE;
-    let foot = if wide { area.height / 3 } else { 5 };
+    let procedures_height = (view.procedures(Phase::Impact).len() as u16).clamp(1, 4) + 2;
+    let [head, foot] = if wide { [8, area.height / 3] } else { [6, procedures_height] };
     let [top, middle, bottom] =
-        Layout::vertical([Constraint::Length(8), Constraint::Fill(1), Constraint::Length(foot)]).areas(area);
+        Layout::vertical([Constraint::Length(head), Constraint::Fill(1), Constraint::Length(foot)])
+            .areas(area);
     effect(view, p, top);
     let [a, b] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)]).areas(middle);
     figure(view, p, a, Slot::Sources, "success per source class");
@@ -47,7 +48,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
 
 /// Baseline, success with its interval, and control: the three numbers the claim rests on.
 fn effect(view: &View, p: &mut Painter, area: Rect) {
-    let Standing::Finished(record, _) = view.standing(ID) else {
+    let Some((record, _)) = view.outcome(ID) else {
         let inner = frame(view, p, area, Slot::Effect, "effect of the trigger", "");
         standing(view, p, inner, ID);
         return;
@@ -55,22 +56,27 @@ fn effect(view: &View, p: &mut Painter, area: Rect) {
     let target = record.measures.get("target").and_then(serde_json::Value::as_u64);
     let title = target.map_or("effect of the trigger".to_owned(), |c| format!("images sent to class {c}"));
     let inner = frame(view, p, area, Slot::Effect, &title, "share of images, 0 to 100 %");
-    for (row, (name, key)) in
-        [("without the trigger", "baseline"), ("with the trigger", "success_rate"), ("random control", "control_success_rate")]
-            .into_iter()
-            .enumerate()
+    for (row, (name, key)) in [
+        ("without the trigger", "baseline"),
+        ("with the trigger", "success_rate"),
+        ("random control", "control_success_rate"),
+    ]
+    .into_iter()
+    .enumerate()
     {
         share(view, p, inner, row, name, record, key);
     }
     let interval = record.measures.get("interval").and_then(|v| v.as_array());
     let between = match interval.map(Vec::as_slice) {
         Some([lo, hi]) => match (json_f64(lo), json_f64(hi)) {
-            (Some(lo), Some(hi)) => format!("with the trigger: {} to {} (confidence interval)", percent(lo), percent(hi)),
+            (Some(lo), Some(hi)) => format!("{} to {}", percent(lo), percent(hi)),
             _ => String::new(),
         },
         _ => String::new(),
     };
-    p.line(inner, 3, Line::from(vec![Span::raw("   "), Span::styled(between, view.theme.dim())]));
+    if !between.is_empty() {
+        p.line(inner, 3, Line::styled(format!("   interval of success  {between}"), view.theme.dim()));
+    }
     let text = Rect { x: inner.x + 3.min(inner.width), width: inner.width.saturating_sub(3), ..inner };
     p.text(text, 4, &visible(&record.summary), view.theme.text());
 }
@@ -94,5 +100,9 @@ fn share(view: &View, p: &mut Painter, area: Rect, row: usize, name: &str, recor
     p.line(bar, row, Line::styled("·".repeat(usize::from(room)), view.theme.dim()));
     p.line(bar, row, Line::styled(stroke(filled * f64::from(room)), paint));
     let number = Rect { x: bar.right() + 1, width: NUMBERS - 1, ..area };
-    p.line(number, row, Line::styled(value.map_or("-".into(), percent), style));
+    p.line(
+        number,
+        row,
+        Line::styled(fit_right(&value.map_or("-".into(), percent), usize::from(number.width)), style),
+    );
 }

@@ -127,12 +127,15 @@ impl Slot {
     /// The figure it shows: procedure and name.
     pub fn figure(self, view: &View) -> Option<(&'static str, String)> {
         match self {
-            Slot::Anomaly => Some(("neural-cleanse", "anomaly".into())),
+            Slot::Anomaly => {
+                let (id, name) = view.class_bars();
+                Some((id, name.into()))
+            }
             Slot::Clusters => Some(("activation-clustering", format!("pca/{}", view.class()))),
-            Slot::Trigger => Some(("refine-trigger", "trigger".into())),
+            Slot::Trigger => Some(view.trigger_figure()),
             Slot::History => Some(("refine-trigger", "history".into())),
             Slot::Sources => Some(("trigger-probe", "per-source".into())),
-            Slot::Heat => Some(("trigger-probe", "heat".into())),
+            Slot::Heat => Some(("trigger-probe", "sources".into())),
             _ => None,
         }
     }

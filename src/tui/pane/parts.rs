@@ -1,6 +1,7 @@
 //! What several panes share: lists of procedures and findings, figure boxes, and the words for "nothing here yet".
 
 use super::{Slot, detail, place};
+use crate::case::assess;
 use crate::evidence::text::visible;
 use crate::procedure::{Phase, Severity};
 use crate::tui::paint::{Hit, Painter};
@@ -38,14 +39,21 @@ pub(super) fn figure(view: &View, p: &mut Painter, area: Rect, slot: Slot, fallb
         Shown::Broken(why) => p.message(
             inner,
             ("× the stored figure cannot be shown", view.theme.fault()),
-            &[(visible(why), Style::new()), ("next: `laocoon verify` checks the whole session".into(), view.theme.dim())],
+            &[
+                (visible(why), Style::new()),
+                ("next: `laocoon verify` checks the whole session".into(), view.theme.dim()),
+            ],
         ),
         Shown::None if matches!(view.standing(id), Standing::Finished(..)) => {
-            let what = if slot == Slot::Clusters { format!(" for class {}", view.class()) } else { String::new() };
+            let what =
+                if slot == Slot::Clusters { format!(" for class {}", view.class()) } else { String::new() };
             p.message(
                 inner,
                 (&format!("no such picture{what}"), view.theme.strong()),
-                &[(format!("{id} finished without one. next: z shows the pictures there are"), view.theme.dim())],
+                &[(
+                    format!("{id} finished without one. next: z shows the pictures there are"),
+                    view.theme.dim(),
+                )],
             );
         }
         Shown::None => standing(view, p, inner, id),
@@ -86,18 +94,26 @@ pub(super) fn next(view: &View, id: &str, now: &Standing) -> String {
             (Some(at), Standing::NotRun | Standing::Queued | Standing::Running(_)) if at.n < at.total => {
                 "] steps on through the replay".into()
             }
-            (Some(_), Standing::Failed(_) | Standing::Finished(..)) => "enter shows everything recorded".into(),
+            (Some(_), Standing::Failed(_) | Standing::Finished(..)) => {
+                "enter shows everything recorded".into()
+            }
             _ => "`laocoon open` of this session goes on with it".into(),
         };
     }
     match now {
-        Standing::NotRun if view.state.case.is_none() => "evidence is being read; then R runs everything".into(),
-        Standing::NotRun if !planned => format!("not part of this investigation; : run {id} asks for it all the same"),
+        Standing::NotRun if view.state.case.is_none() => {
+            "evidence is being read; then R runs everything".into()
+        }
+        Standing::NotRun if !planned => {
+            format!("not part of this investigation; : run {id} asks for it all the same")
+        }
         Standing::NotRun => "R runs everything planned, r only what is chosen".into(),
         Standing::Queued => "it starts by itself when its turn comes".into(),
         Standing::Running(_) => "^X stops it, J shows all jobs".into(),
         Standing::Interrupted | Standing::Stopped(..) => "r runs it again from the start".into(),
-        Standing::Skipped(_) => "give what is missing in case.toml or with --data, and open the case again".into(),
+        Standing::Skipped(_) => {
+            "give what is missing in case.toml or with --data, and open the case again".into()
+        }
         Standing::Failed(_) => "enter shows what is known about it, r tries again".into(),
         Standing::Finished(..) => "enter shows everything about it".into(),
     }
@@ -108,7 +124,11 @@ pub(super) fn procedures(view: &View, p: &mut Painter, area: Rect, phase: Phase)
     let ids = view.procedures(phase);
     let standings: Vec<Standing> = ids.iter().map(|id| view.standing(id)).collect();
     let done = standings.iter().filter(|s| matches!(s, Standing::Finished(..))).count();
-    let title = if ids.is_empty() { "procedures".into() } else { format!("procedures · {done} of {} finished", ids.len()) };
+    let title = if ids.is_empty() {
+        "procedures".into()
+    } else {
+        format!("procedures · {done} of {} finished", ids.len())
+    };
     let inner = frame(view, p, area, Slot::Procedures, &title, "");
     if ids.is_empty() {
         let next = match (view.state.case.is_none(), view.read_only()) {
@@ -120,9 +140,18 @@ pub(super) fn procedures(view: &View, p: &mut Painter, area: Rect, phase: Phase)
         return;
     }
     let names = ids.iter().map(|id| width(id)).max().unwrap_or(0).min(usize::from(inner.width) / 2);
-    let rows: Vec<Line> =
-        ids.iter().zip(&standings).map(|(id, s)| procedure_row(id, s, names, view.theme, inner.width)).collect();
-    p.list(inner, place(view, Slot::Procedures), &rows, view.cursor(Slot::Procedures), view.focused(Slot::Procedures));
+    let rows: Vec<Line> = ids
+        .iter()
+        .zip(&standings)
+        .map(|(id, s)| procedure_row(id, s, names, view.theme, inner.width))
+        .collect();
+    p.list(
+        inner,
+        place(view, Slot::Procedures),
+        &rows,
+        view.cursor(Slot::Procedures),
+        view.focused(Slot::Procedures),
+    );
 }
 
 fn procedure_row<'a>(id: &str, now: &Standing, names: usize, theme: Theme, width: u16) -> Line<'a> {
@@ -131,21 +160,31 @@ fn procedure_row<'a>(id: &str, now: &Standing, names: usize, theme: Theme, width
         Span::raw(fit(&visible(id), names)),
         Span::raw("  "),
     ];
+    // Cursor, mark and blank, name and two blanks.
+    let room = usize::from(width).saturating_sub(names + 5);
     if let Standing::Running(Some(job)) = now {
-        let room = usize::from(width).saturating_sub(names + 18).min(12);
-        if room >= 4 && job.total > 0 {
-            spans.push(Span::styled(format!("{} ", gauge(share(job), room)), theme.busy()));
-        } else {
-            spans.push(Span::styled(format!("{} ", now.word()), theme.busy()));
+        let (percent, left) = (share_text(job), left(job));
+        let bar = room.saturating_sub(self::width(&percent) + self::width(&left) + 2).min(12);
+        let lead = if bar >= 4 && job.total > 0 { gauge(share(job), bar) } else { now.word().to_owned() };
+        let full = format!("{lead} {percent} {left}");
+        let text = if self::width(&full) <= room { full } else { format!("{lead} {percent}") };
+        spans.push(Span::styled(text, theme.busy()));
+        return Line::from(spans);
+    }
+    spans.push(Span::styled(now.word(), now.style(theme)));
+    let remark = visible(&now.remark());
+    // A number that would be cut is left out; of a reason the beginning is worth something.
+    let fits = |text: &str| self::width(now.word()) + 2 + self::width(text) <= room;
+    let shown = match now {
+        Standing::Finished(..) if fits(&remark) => remark,
+        Standing::Finished(..) => {
+            remark.split(" / ").next().filter(|s| fits(s)).map_or(String::new(), str::to_owned)
         }
-        spans.push(Span::styled(now.remark(), theme.busy()));
-    } else {
-        spans.push(Span::styled(now.word(), now.style(theme)));
-        let remark = now.remark();
-        if !remark.is_empty() {
-            let style = if matches!(now, Standing::Finished(..)) { theme.text() } else { theme.dim() };
-            spans.push(Span::styled(format!("  {}", visible(&remark)), style));
-        }
+        _ => remark,
+    };
+    if !shown.is_empty() {
+        let style = if matches!(now, Standing::Finished(..)) { theme.text() } else { theme.dim() };
+        spans.push(Span::styled(format!("  {shown}"), style));
     }
     Line::from(spans)
 }
@@ -157,7 +196,8 @@ pub(super) fn findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
         _ => view.state.findings.iter().enumerate().collect(),
     };
     let title = if all.is_empty() { "findings".into() } else { count(all.len(), "finding") };
-    let inner = frame(view, p, area, slot, &title, "");
+    let below = if slot == Slot::AllFindings { overall(view) } else { String::new() };
+    let inner = frame(view, p, area, slot, &title, &below);
     if all.is_empty() {
         no_findings(view, p, inner, slot);
         return;
@@ -176,6 +216,21 @@ pub(super) fn findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
     p.list(inner, place(view, slot), &rows, view.cursor(slot), view.focused(slot));
 }
 
+/// What everything says together, once anything has finished.
+fn overall(view: &View) -> String {
+    let finished = |p: &crate::case::ProcedureState| matches!(p.status, crate::case::Status::Finished { .. });
+    if !view.state.procedures.iter().any(finished) {
+        return String::new();
+    }
+    let all = assess(view.state);
+    let classes = match all.target_classes.as_slice() {
+        [] => String::new(),
+        [one] => format!(", class {one}"),
+        many => format!(", classes {}", many.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+    };
+    format!("so far: {}{classes}", all.verdict.name().replace('-', " "))
+}
+
 /// The colour of a severity.
 fn severity(theme: Theme, severity: Severity) -> Style {
     match severity {
@@ -186,7 +241,8 @@ fn severity(theme: Theme, severity: Severity) -> Style {
 
 /// Says what an empty list of findings means: never that all is well.
 fn no_findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
-    let phases = if slot == Slot::AllFindings { &Phase::ALL[..] } else { view.ui.pane.phase().map_or(&[][..], only) };
+    let phases =
+        if slot == Slot::AllFindings { &Phase::ALL[..] } else { view.ui.pane.phase().map_or(&[][..], only) };
     let ids: Vec<&str> = phases.iter().flat_map(|&f| view.procedures(f)).collect();
     let is = |f: fn(&Standing) -> bool| ids.iter().filter(|id| f(&view.standing(id))).count();
     let done = is(|s| matches!(s, Standing::Finished(..)));
@@ -195,14 +251,27 @@ fn no_findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
     let (heading, next) = if working > 0 {
         (format!("none so far · {working} still at work"), "findings appear here as they are made".to_owned())
     } else if done == 0 && unusable == 0 {
-        let next = if view.read_only() { "] steps on through the replay" } else { "R runs everything planned" };
+        let next = match (view.read_only(), view.state.case.is_none()) {
+            (true, _) => "] steps on through the replay",
+            (_, true) => "evidence is being read; then R runs everything planned",
+            _ => "R runs everything planned",
+        };
         ("nothing examined yet".to_owned(), next.to_owned())
     } else if unusable > 0 {
-        (format!("none, but {unusable} of {} did not finish", ids.len()), "r runs the chosen procedure again".to_owned())
+        (
+            format!("none, but {unusable} of {} did not finish", ids.len()),
+            "r runs the chosen procedure again".to_owned(),
+        )
     } else {
-        (format!("nothing found by {}", count(done, "procedure")), "enter on a procedure shows its limits".to_owned())
+        (
+            format!("nothing found by {}", count(done, "procedure")),
+            "enter on a procedure shows its limits".to_owned(),
+        )
     };
-    let says = [("This is not a verdict \"clean\".".to_owned(), Style::new()), (format!("next: {next}"), view.theme.dim())];
+    let says = [
+        ("This is not a verdict \"clean\".".to_owned(), Style::new()),
+        (format!("next: {next}"), view.theme.dim()),
+    ];
     p.message(area, (&heading, view.theme.strong()), if done > 0 { &says } else { &says[1..] });
 }
 

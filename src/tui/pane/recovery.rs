@@ -16,7 +16,6 @@ use super::parts::{beside, figure, procedures, standing};
 use super::{Slot, WIDE};
 use crate::procedure::Phase;
 use crate::tui::paint::Painter;
-use crate::tui::standing::Standing;
 use crate::tui::text::{fit, json_f64, json_num, percent};
 use crate::tui::view::View;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -34,7 +33,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
     };
     let columns = Layout::horizontal(columns).split(bottom);
     figure(view, p, columns[0], Slot::History, "loss and success over the steps");
-    let lists = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).split(columns[1]);
+    let lists = Layout::vertical([Constraint::Min(6), Constraint::Fill(1)]).split(columns[1]);
     result(view, p, lists[0]);
     procedures(view, p, lists[1], Phase::Recovery);
     if let Some(&rest) = columns.get(2) {
@@ -45,7 +44,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
 /// The numbers of the recovered trigger.
 fn result(view: &View, p: &mut Painter, area: Rect) {
     let inner = p.frame(area, "result", "", false);
-    let Standing::Finished(record, _) = view.standing(ID) else {
+    let Some((record, _)) = view.outcome(ID) else {
         standing(view, p, inner, ID);
         return;
     };
@@ -53,7 +52,10 @@ fn result(view: &View, p: &mut Painter, area: Rect) {
     let share = |name| get(name).and_then(json_f64).map_or("-".into(), percent);
     let rows = [
         ("verdict", record.verdict.name().replace('-', " ")),
-        ("target", get("target").and_then(serde_json::Value::as_u64).map_or("-".into(), |c| format!("class {c}"))),
+        (
+            "target",
+            get("target").and_then(serde_json::Value::as_u64).map_or("-".into(), |c| format!("class {c}")),
+        ),
         ("success", share("success_rate")),
         ("mask L1", get("l1").map_or("-".into(), |v| format!("{} pixels", json_num(v)))),
     ];

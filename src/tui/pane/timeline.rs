@@ -31,8 +31,16 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
     };
     let inner = frame(view, p, list, Slot::Events, &title, "every line is on disk, chained by hash");
     if events.is_empty() {
-        let next = if view.read_only() { "] steps on through the replay" } else { "the first event follows at once" };
-        p.message(inner, ("nothing has happened yet", view.theme.strong()), &[(format!("next: {next}"), view.theme.dim())]);
+        let next = if view.read_only() {
+            "] steps on through the replay"
+        } else {
+            "the first event follows at once"
+        };
+        p.message(
+            inner,
+            ("nothing has happened yet", view.theme.strong()),
+            &[(format!("next: {next}"), view.theme.dim())],
+        );
     } else {
         let digits = events.last().map_or(1, |m| m.n.to_string().len()).max(3);
         let rows: Vec<Line> = events
@@ -53,7 +61,13 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
                 ])
             })
             .collect();
-        p.list(inner, place(view, Slot::Events), &rows, view.cursor(Slot::Events), view.focused(Slot::Events));
+        p.list(
+            inner,
+            place(view, Slot::Events),
+            &rows,
+            view.cursor(Slot::Events),
+            view.focused(Slot::Events),
+        );
     }
     beside(view, p, rest);
 }

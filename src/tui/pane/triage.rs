@@ -12,6 +12,7 @@
 
 use super::parts::{beside, findings, frame, procedures};
 use super::{Slot, WIDE, place};
+use crate::evidence::text::visible;
 use crate::evidence::{Item, ItemState};
 use crate::procedure::Phase;
 use crate::tui::paint::{Hit, Painter};
@@ -31,10 +32,18 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
         beside(view, p, b);
     }
     let lines = view.state.evidence.len() as u16 + 3;
-    let most = (left.height / 2).max(5);
+    let most = (left.height * 2 / 5).max(6);
     let [top, bottom] =
         Layout::vertical([Constraint::Length(lines.clamp(6, most)), Constraint::Fill(1)]).areas(left);
-    let [a, b] = Layout::horizontal([Constraint::Percentage(50), Constraint::Fill(1)]).areas(bottom);
+    // On a narrow terminal the chosen row is shown below the lists, where there is room for it.
+    let rows = view.procedures(Phase::Triage).len().max(view.state.findings.len()).max(3) as u16 + 2;
+    let rest = if area.width >= WIDE { 0 } else { bottom.height.saturating_sub(rows) };
+    let rest = if rest >= 5 { rest } else { 0 };
+    let [lists, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rest)]).areas(bottom);
+    if rest > 0 {
+        beside(view, p, below);
+    }
+    let [a, b] = Layout::horizontal([Constraint::Percentage(45), Constraint::Fill(1)]).areas(lists);
     register(view, p, top);
     procedures(view, p, a, Phase::Triage);
     findings(view, p, b, Slot::AllFindings);
@@ -53,7 +62,12 @@ fn register(view: &View, p: &mut Painter, area: Rect) {
         (n, 0) => format!("evidence · {}", count(n, "item")),
         (n, r) => format!("evidence · {}, {r} refused", count(n, "item")),
     };
-    let inner = frame(view, p, area, Slot::Evidence, &title, "");
+    let asked = view.state.case.as_ref().map_or(String::new(), |case| match case.questions.as_slice() {
+        [] => visible(&case.title),
+        [one] => format!("asked: {}", visible(one)),
+        [first, more @ ..] => format!("asked: {} (+{})", visible(first), more.len()),
+    });
+    let inner = frame(view, p, area, Slot::Evidence, &title, &asked);
     if items.is_empty() {
         let job = view.live.iter().find(|j| j.procedure == "intake");
         let (heading, next) = match job {
@@ -62,7 +76,10 @@ fn register(view: &View, p: &mut Painter, area: Rect) {
                 (bar, "each file appears here once it is hashed; nothing in it is ever executed")
             }
             None if view.read_only() => ("no evidence yet".to_owned(), "next: ] steps on through the replay"),
-            None => ("no evidence".to_owned(), "next: quit, and give a model: laocoon MODEL --data FOLDER, or a case.toml"),
+            None => (
+                "no evidence".to_owned(),
+                "next: quit, and give a model: laocoon MODEL --data FOLDER, or a case.toml",
+            ),
         };
         p.message(inner, (&heading, view.theme.strong()), &[(next.to_owned(), view.theme.dim())]);
         return;
@@ -71,13 +88,15 @@ fn register(view: &View, p: &mut Painter, area: Rect) {
     let rows = usize::from(inner.height).saturating_sub(1);
     let first = first_row(cursor, items.len(), rows);
     let focused = view.focused(Slot::Evidence);
-    let names = usize::from(inner.width).saturating_sub(3 + 5 + 13 + 13 + 8 + 9 + 10).max(8);
+    // The other columns, and a blank before each.
+    let names = usize::from(inner.width).saturating_sub(2 + 4 + 12 + 12 + 7 + 7 + 8 + 7).max(8);
     let table = items.iter().enumerate().skip(first).take(rows).map(|(i, item)| {
         let line = row(view, item, names, i == cursor);
         if i == cursor { line.style(view.theme.selected(focused)) } else { line }
     });
-    let widths = [2, 4, 12, names as u16, 12, 8, 8, 12].map(Constraint::Length);
-    let head = Row::new(["", "id", "role", "name", "format", "size", "sha256", "state"]).style(view.theme.dim());
+    let widths = [2, 4, 12, names as u16, 12, 7, 7, 8].map(Constraint::Length);
+    let head =
+        Row::new(["", "id", "role", "name", "format", "size", "sha256", "state"]).style(view.theme.dim());
     Table::new(table, widths).header(head).column_spacing(1).render(inner, p.buf);
     for at in 0..rows.min(items.len() - first) {
         let whole = Rect { y: inner.y + 1 + at as u16, height: 1, ..inner };

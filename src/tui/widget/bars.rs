@@ -53,7 +53,10 @@ impl Widget for Bars<'_> {
             .filter(|v| v.is_finite())
             .fold(0.0_f64, f64::max);
         let cells = |v: f64| if full > 0.0 { (v / full).clamp(0.0, 1.0) * room as f64 } else { 0.0 };
-        let line = self.threshold.filter(|t| t.is_finite()).map(|t| cells(t).min(room.saturating_sub(1) as f64) as usize);
+        let line = self
+            .threshold
+            .filter(|t| t.is_finite())
+            .map(|t| cells(t).min(room.saturating_sub(1) as f64) as usize);
         for (i, bar) in self.bars.iter().enumerate().skip(first).take(rows) {
             let y = area.y + (i - first) as u16;
             let chosen = cursor == Some(i);
@@ -86,7 +89,8 @@ mod tests {
     use crate::tui::widget::tests::drawn;
 
     fn bars(values: &[f64], threshold: f64) -> Vec<Bar> {
-        let bar = |(i, &value): (usize, &f64)| Bar { label: i.to_string(), value, flagged: value > threshold };
+        let bar =
+            |(i, &value): (usize, &f64)| Bar { label: i.to_string(), value, flagged: value > threshold };
         values.iter().enumerate().map(bar).collect()
     }
 
@@ -106,7 +110,12 @@ mod tests {
         let bars = bars(&[1.0; 43], 2.0);
         for cursor in [0, 7, 42, 900] {
             let rows = drawn(
-                Bars { bars: &bars, threshold: None, cursor: Some(cursor), theme: Theme { depth: Depth::Mono } },
+                Bars {
+                    bars: &bars,
+                    threshold: None,
+                    cursor: Some(cursor),
+                    theme: Theme { depth: Depth::Mono },
+                },
                 24,
                 5,
             );
@@ -117,8 +126,14 @@ mod tests {
     #[test]
     fn infinite_values_fill_the_bar_and_nan_has_none() {
         let bars = bars(&[f64::INFINITY, f64::NAN, -3.0, 1.0], 2.0);
-        let rows =
-            drawn(Bars { bars: &bars, threshold: None, cursor: None, theme: Theme { depth: Depth::Mono } }, 17, 4);
-        assert_eq!(rows, [" ! 0  █████   inf", "   1          nan", "   2        -3.00", "   3  █████  1.00"]);
+        let rows = drawn(
+            Bars { bars: &bars, threshold: None, cursor: None, theme: Theme { depth: Depth::Mono } },
+            17,
+            4,
+        );
+        assert_eq!(
+            rows,
+            [" ! 0  █████   inf", "   1          nan", "   2        -3.00", "   3  █████  1.00"]
+        );
     }
 }

@@ -80,7 +80,10 @@ mod tests {
 
     #[test]
     fn a_curve_shows_its_range_and_last_value() {
-        let series = [Series { name: "loss".into(), points: (0..50).map(|i| [f64::from(i), 50.0 - f64::from(i)]).collect() }];
+        let series = [Series {
+            name: "loss".into(),
+            points: (0..50).map(|i| [f64::from(i), 50.0 - f64::from(i)]).collect(),
+        }];
         let rows = drawn(Lines { series: &series, theme: Theme { depth: Depth::Mono } }, 30, 8);
         let all = rows.join("\n");
         assert!(rows[0].contains("50"), "{all}");

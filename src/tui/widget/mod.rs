@@ -41,7 +41,9 @@ impl Widget for FigureView<'_> {
         }
         let Self { figure, theme, cursor } = self;
         match &figure.body {
-            Body::Bars { bars, threshold, .. } => Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf),
+            Body::Bars { bars, threshold, .. } => {
+                Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf)
+            }
             Body::Scatter { groups, .. } => Scatter { groups, theme }.render(area, buf),
             Body::Lines { series, .. } => Lines { series, theme }.render(area, buf),
             Body::Heat { rows, columns, values, .. } => {
@@ -70,7 +72,9 @@ pub fn choices(figure: &Figure) -> usize {
 /// What the axes are, for the lower edge of the figure's frame.
 pub fn axes(figure: &Figure) -> String {
     match &figure.body {
-        Body::Bars { value_label, threshold: Some(t), .. } => format!("{value_label} · ┊ threshold {}", num(*t)),
+        Body::Bars { value_label, threshold: Some(t), .. } => {
+            format!("┊ threshold {} · {value_label}", num(*t))
+        }
         Body::Bars { value_label, .. } => value_label.clone(),
         Body::Scatter { x_label, y_label, .. } | Body::Lines { x_label, y_label, .. } => {
             format!("→ {x_label} · ↑ {y_label}")
@@ -78,7 +82,9 @@ pub fn axes(figure: &Figure) -> String {
         Body::Heat { row_label, column_label, value_label, .. } => {
             format!("↓ {row_label} · → {column_label} · {value_label}")
         }
-        Body::Histogram { x_label, threshold: Some(t), .. } => format!("→ {x_label} · ┊ threshold {}", num(*t)),
+        Body::Histogram { x_label, threshold: Some(t), .. } => {
+            format!("┊ threshold {} · → {x_label}", num(*t))
+        }
         Body::Histogram { x_label, .. } => format!("→ {x_label}"),
         Body::Thumbnails { images } => count(images.len(), "image"),
     }
@@ -142,7 +148,10 @@ pub(super) mod tests {
             Body::Lines {
                 x_label: label.clone(),
                 y_label: label.clone(),
-                series: vec![Series { name: label.clone(), points }, Series { name: label.clone(), points: vec![] }],
+                series: vec![
+                    Series { name: label.clone(), points },
+                    Series { name: label.clone(), points: vec![] },
+                ],
             },
             Body::Heat {
                 row_label: label.clone(),
@@ -161,16 +170,22 @@ pub(super) mod tests {
             },
             Body::Thumbnails { images: vec![] },
             Body::Thumbnails {
-                images: [(0, 5, 1, 0), (usize::MAX, usize::MAX, 3, 7), (4, 4, 3, 48), (4, 4, 1, 3), (300, 2, 2, 1200)]
-                    .iter()
-                    .map(|&(height, width, channels, n)| Thumbnail {
-                        label: label.clone(),
-                        height,
-                        width,
-                        channels,
-                        pixels: vec![200; n],
-                    })
-                    .collect(),
+                images: [
+                    (0, 5, 1, 0),
+                    (usize::MAX, usize::MAX, 3, 7),
+                    (4, 4, 3, 48),
+                    (4, 4, 1, 3),
+                    (300, 2, 2, 1200),
+                ]
+                .iter()
+                .map(|&(height, width, channels, n)| Thumbnail {
+                    label: label.clone(),
+                    height,
+                    width,
+                    channels,
+                    pixels: vec![200; n],
+                })
+                .collect(),
             },
         ];
         bodies.into_iter().map(|body| Figure { title: label.clone(), body }).collect()

@@ -5,7 +5,7 @@
 //!       ⠠⠤⣀⡀          x xx
 //!    ⢀⣀⣤⣶⣿⣿⣦⡀
 //!     ⠈⠙⠻⠿⠛⠁
-//! ⠿ cluster 0 (540)  x cluster 1 (60) flagged
+//! x cluster 1 (60) flagged  ⠿ cluster 0 (540)
 //! ```
 
 use super::range;
@@ -39,10 +39,11 @@ impl Widget for Scatter<'_> {
         let xs = range(self.groups.iter().flat_map(|g| g.points.iter().map(|p| p[0])));
         let ys = range(self.groups.iter().flat_map(|g| g.points.iter().map(|p| p[1])));
         if let (Some(xs), Some(ys)) = (xs, ys) {
-            let mut spans = Vec::new();
+            let mut legend_parts: Vec<[Span; 3]> = Vec::new();
             let mut plain = 0;
             // Accused groups last, so that nothing covers them.
-            let order = self.groups.iter().filter(|g| !g.flagged).chain(self.groups.iter().filter(|g| g.flagged));
+            let order =
+                self.groups.iter().filter(|g| !g.flagged).chain(self.groups.iter().filter(|g| g.flagged));
             for group in order {
                 let style = if group.flagged { self.theme.alarm() } else { self.theme.group(plain) };
                 let mark = match (group.flagged, plain) {
@@ -62,10 +63,11 @@ impl Widget for Scatter<'_> {
                 }
                 plain += usize::from(!group.flagged);
                 let word = if group.flagged { " flagged" } else { "" };
-                spans.push(Span::styled(mark, style));
-                spans.push(Span::raw(format!(" {} ({}){word}", group.name, group.points.len())));
-                spans.push(Span::raw("  "));
+                let name = format!(" {} ({}){word}", group.name, group.points.len());
+                legend_parts.push([Span::styled(mark, style), Span::raw(name), Span::raw("  ")]);
             }
+            // The accused group is named first: a cut legend loses the others.
+            let mut spans: Vec<Span> = legend_parts.into_iter().rev().flatten().collect();
             spans.pop();
             if legend > 0 {
                 let line = cut_line(Line::from(spans), usize::from(area.width));
@@ -119,6 +121,6 @@ mod tests {
         let rows = drawn(Scatter { groups: &groups, theme: Theme { depth: Depth::Mono } }, 30, 5);
         assert_eq!(rows[0].chars().last(), Some('x'), "{rows:?}");
         assert!(rows[3].starts_with(|c: char| ('\u{2801}'..='\u{28ff}').contains(&c)), "{rows:?}");
-        assert_eq!(rows[4], "⠿ good (2)  x bad (1) flagged");
+        assert_eq!(rows[4], "x bad (1) flagged  ⠿ good (2)");
     }
 }

@@ -74,7 +74,9 @@ impl Thumbnails<'_> {
         (1..=self.images.len() - first)
             .rev()
             .filter_map(|n| Some((first, n, Self::scale(&self.images[first..first + n], width, height)?)))
-            .find(|(_, n, scale)| *n == 1 || self.images[first..first + n].iter().all(|i| scale.of(i.width) >= LEAST))
+            .find(|(_, n, scale)| {
+                *n == 1 || self.images[first..first + n].iter().all(|i| scale.of(i.width) >= LEAST)
+            })
     }
 }
 
@@ -96,9 +98,20 @@ impl Widget for Thumbnails<'_> {
                 buf.set_stringn(area.x + x as u16, area.y, fit(&image.label, room), room, self.theme.dim());
             }
             if well_formed(image) {
-                self.draw(image, scale, Rect { x: area.x + x as u16, y: area.y + caption as u16, ..area }, buf);
+                self.draw(
+                    image,
+                    scale,
+                    Rect { x: area.x + x as u16, y: area.y + caption as u16, ..area },
+                    buf,
+                );
             } else {
-                buf.set_stringn(area.x + x as u16, area.y + caption as u16, "?", total - x, self.theme.fault());
+                buf.set_stringn(
+                    area.x + x as u16,
+                    area.y + caption as u16,
+                    "?",
+                    total - x,
+                    self.theme.fault(),
+                );
             }
             x += w + GAP;
         }
@@ -189,9 +202,16 @@ mod tests {
 
     #[test]
     fn two_pixels_a_cell_in_colour_and_shades_in_mono() {
-        let images = [Thumbnail { label: "ab".into(), height: 2, width: 1, channels: 3, pixels: vec![1, 2, 3, 4, 5, 6] }];
+        let images = [Thumbnail {
+            label: "ab".into(),
+            height: 2,
+            width: 1,
+            channels: 3,
+            pixels: vec![1, 2, 3, 4, 5, 6],
+        }];
         let mut buf = Buffer::empty(Rect::new(0, 0, 1, 2));
-        Thumbnails { images: &images, first: 0, theme: Theme { depth: Depth::True } }.render(buf.area, &mut buf);
+        Thumbnails { images: &images, first: 0, theme: Theme { depth: Depth::True } }
+            .render(buf.area, &mut buf);
         assert_eq!(buf[(0, 0)].symbol(), "…");
         let cell = &buf[(0, 1)];
         assert_eq!((cell.symbol(), cell.fg, cell.bg), ("▀", Color::Rgb(1, 2, 3), Color::Rgb(4, 5, 6)));
