@@ -2,7 +2,7 @@
 //! safetensors, agree with the reference to 1e-3 of the largest number.
 
 use laocoon::evidence::safetensors::SafeTensors;
-use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry};
+use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry, Untrusted};
 use laocoon::network::Model;
 use laocoon::network::load::{Architecture, open_model};
 use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2};
@@ -113,4 +113,83 @@ fn logits_and_activations_agree_with_the_zoo() {
             assert!(distance(penult.view(), want_penult.view()) < 1e-3, "{name} {file}");
         }
     }
+}
+
+#[test]
+fn hostile_onnx_files_are_refused_with_their_reason_or_read() {
+    let Some(root) = shared() else { return println!("skipped: no shared material") };
+    let table = std::fs::read_to_string(root.join("hostile/MANIFEST.csv")).unwrap();
+    let mut rows = csv::Reader::from_reader(table.as_bytes());
+    let head = rows.headers().unwrap().clone();
+    let column = |name: &str| head.iter().position(|h| h == name).unwrap();
+    let (file, expected, code) = (column("file"), column("expected"), column("reason_code"));
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for row in rows.records() {
+        let row = row.unwrap();
+        let path = root.join("hostile").join(&row[file]);
+        if !row[file].ends_with(".onnx") || !path.is_file() {
+            continue;
+        }
+        seen += 1;
+        let data = std::fs::read(&path).unwrap();
+        let limits = Limits { activation_bytes: 64 << 20, ..Limits::default() };
+        let read = laocoon::network::onnx::read(&path, &data, None, &limits);
+        let found = read.as_ref().map_or_else(|e| e.code, |_| "none");
+        let wanted = match (&row[expected], &row[code]) {
+            ("accept", _) => "none",
+            // Never run, and named as what it is: control flow.
+            ("reject", "onnx.limit") if row[file].contains("loop") => "onnx.op.unknown",
+            ("reject" | "flag", code) => code,
+            _ => continue,
+        };
+        if found != wanted {
+            let reason = read.err().map_or(String::new(), |e| e.reason);
+            wrong.push(format!("{}: {found} instead of {wanted}: {reason}", &row[file]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 30, "{seen} files");
+}
+
+#[test]
+fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
+    let Some(case) = cases().into_iter().find(|c| c.ends_with("d01")) else { return };
+    let text = std::fs::read_to_string(case.join("arch.json")).unwrap();
+    let whole = bytes(&case.join("model.safetensors"));
+    let open = |bytes: &Bytes, architecture: Option<Architecture>, labels: usize| {
+        let labels: Vec<_> = (0..labels).map(|k| Untrusted::new(k.to_string())).collect();
+        open_model(&entry(&case, "model.safetensors", None), bytes, architecture, &labels, &Limits::default())
+    };
+    let refused = |architecture: Option<Architecture>, labels| {
+        open(&whole, architecture, labels).unwrap_err().to_string()
+    };
+    assert!(refused(None, 0).contains("model.safetensors: holds weights only"));
+    assert!(refused(Some(Architecture::Named("vgg")), 0).contains("no built-in architecture 'vgg'"));
+    assert!(refused(Some(Architecture::Named("resnet8")), 0).contains("stem.weight"));
+    assert!(
+        refused(Some(Architecture::Named("smallcnn")), 9).contains("labels: 9 class names for 10 outputs")
+    );
+    let described = |text: &str| {
+        let path = Path::new("arch.json");
+        refused(Some(Architecture::Description { path, text }), 0)
+    };
+    assert!(described("{").starts_with("arch.json: line 1: not a network description"));
+    let wider = text.replace("\"out_features\": 64", "\"out_features\": 65");
+    let said = described(&wider);
+    assert!(
+        said.contains("model.safetensors: ") && said.contains("fc1.weight") && said.contains("[65, 1568]"),
+        "{said}"
+    );
+    let renamed = text.replace("conv2.weight", "conv9.weight");
+    assert!(described(&renamed).contains("no tensor 'conv9.weight'"), "{}", described(&renamed));
+
+    let named = open(&whole, Some(Architecture::Named("smallcnn")), 0).unwrap();
+    let x = images(&case, 8);
+    assert_eq!(named.logits(x.view()).unwrap(), load(&case, "model.safetensors").logits(x.view()).unwrap());
+    let cut = Bytes { data: Arc::new(whole.data[..whole.data.len() - 5].to_vec()), ..whole.clone() };
+    assert_eq!(open(&cut, Some(Architecture::Named("smallcnn")), 0).unwrap_err().code, "st.offset.eof");
+    let pickle = bytes(&case.join("model.pt"));
+    let error = open(&pickle, None, 0).unwrap_err();
+    assert!(error.code == "model.format" && error.to_string().contains("never loaded"), "{error}");
 }
