@@ -52,8 +52,18 @@ pub fn info() -> anyhow::Result<Exit> {
     writeln!(out, "sessions    {sessions}")?;
     writeln!(out, "threads     {}", std::thread::available_parallelism().map_or(1, std::num::NonZero::get))?;
     let var = |name: &str| std::env::var(name).unwrap_or_else(|_| "not set".into());
-    writeln!(out, "terminal    TERM {}, COLORTERM {}, NO_COLOR {}", var("TERM"), var("COLORTERM"), var("NO_COLOR"))?;
-    writeln!(out, "linear algebra  {}", if cfg!(feature = "lapack") { "LAPACK (exact)" } else { "pure Rust" })?;
+    writeln!(
+        out,
+        "terminal    TERM {}, COLORTERM {}, NO_COLOR {}",
+        var("TERM"),
+        var("COLORTERM"),
+        var("NO_COLOR")
+    )?;
+    writeln!(
+        out,
+        "linear algebra  {}",
+        if cfg!(feature = "lapack") { "LAPACK (exact)" } else { "pure Rust" }
+    )?;
     writeln!(out, "procedures  {}", registry::all().len())?;
     print(&crate::evidence::text::visible(&out).replace("\\n", "\n"))
 }

@@ -159,8 +159,11 @@ fn sample_cases() -> Vec<PathBuf> {
     let folders = std::iter::once(PathBuf::from(".")).chain(program.ancestors().skip(1).map(Path::to_owned));
     for folder in folders.take(6) {
         let Ok(entries) = std::fs::read_dir(folder.join("sample-cases")) else { continue };
-        let mut cases: Vec<PathBuf> =
-            entries.filter_map(Result::ok).map(|e| e.path()).filter(|p| p.join("case.toml").is_file()).collect();
+        let mut cases: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .map(|e| e.path())
+            .filter(|p| p.join("case.toml").is_file())
+            .collect();
         cases.sort();
         return cases;
     }

@@ -63,7 +63,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     if args.layer.is_some() {
         arrays.push(("activations", stack(&activations)?));
     }
-    let stored: Vec<(&str, Stored)> = arrays.iter().map(|(name, a)| (*name, Stored::from(a.view().into_dyn()))).collect();
+    let stored: Vec<(&str, Stored)> =
+        arrays.iter().map(|(name, a)| (*name, Stored::from(a.view().into_dyn()))).collect();
     let bytes = write(stored.iter().map(|(name, s)| (*name, s)), &BTreeMap::new())?;
     deliver(Some(&args.output), &bytes)?;
     Ok(Exit::Pass)
@@ -72,11 +73,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 /// The model under the input description of the case file, if one was given, and the data as clean images.
 fn case(args: &RunArgs) -> anyhow::Result<CaseFile> {
     let data = format!("clean={}", args.data.display());
-    let options = CaseOptions {
-        data: vec![data],
-        architecture: args.architecture.clone(),
-        ..CaseOptions::default()
-    };
+    let options =
+        CaseOptions { data: vec![data], architecture: args.architecture.clone(), ..CaseOptions::default() };
     let mut case = target::case(std::slice::from_ref(&args.model), &options)?;
     let Some(file) = &args.case else { return Ok(case) };
     let described = target::case(std::slice::from_ref(file), &CaseOptions::default())?;

@@ -28,7 +28,8 @@ pub fn fresh(case: &CaseFile) -> anyhow::Result<PathBuf> {
             return Ok(dir);
         }
     }
-    Err(Usage(format!("{}: too many sessions of this case; remove some, or use --session", base.display())).into())
+    Err(Usage(format!("{}: too many sessions of this case; remove some, or use --session", base.display()))
+        .into())
 }
 
 /// Whether a folder is a session.

@@ -49,11 +49,18 @@ fn lines(state: &CaseState, out: &mut String) -> std::fmt::Result {
         let id = visible(&procedure.id);
         match &procedure.status {
             Status::Finished { record, seconds } => {
-                writeln!(out, "  {id:<22} {:<14} {} ({seconds:.1} s)", record.verdict.name(), measured(record))?;
+                writeln!(
+                    out,
+                    "  {id:<22} {:<14} {} ({seconds:.1} s)",
+                    record.verdict.name(),
+                    measured(record)
+                )?;
                 writeln!(out, "  {:<22} limits: {}", "", visible(&record.limits))?;
             }
             Status::Skipped(why) => writeln!(out, "  {id:<22} skipped        {}", visible(why))?,
-            Status::Stopped { done, units } => writeln!(out, "  {id:<22} stopped        at {done} of {units}")?,
+            Status::Stopped { done, units } => {
+                writeln!(out, "  {id:<22} stopped        at {done} of {units}")?
+            }
             Status::Failed(why) => writeln!(out, "  {id:<22} failed         {}", visible(why))?,
             Status::Queued | Status::Running => writeln!(out, "  {id:<22} not finished")?,
         }

@@ -6,4 +6,5 @@ mod data_side;
 mod house;
 mod model_side;
 mod network;
+mod pty;
 mod shared;

@@ -244,7 +244,10 @@ pub(super) fn technique_page(view: &View, i: usize, page: &mut Page) {
     page.text(&technique.name, view.theme.strong());
     page.pair("catalogue", technique.catalogue);
     page.pair("id", &technique.id);
-    page.pair("relation", if technique.related { "related: may come before or after" } else { "what the findings are" });
+    page.pair(
+        "relation",
+        if technique.related { "related: may come before or after" } else { "what the findings are" },
+    );
     let tactics = list(technique.entry, "tactics");
     if !tactics.is_empty() {
         page.pair("tactics", &tactics.join(", "));
@@ -288,5 +291,8 @@ pub(super) fn toolkit_page(view: &View, i: usize, page: &mut Page) {
         }
     }
     page.head("what this means");
-    page.text("A resemblance to a toolkit's defaults. Anybody can use a toolkit: this names no actor.", view.theme.dim());
+    page.text(
+        "A resemblance to a toolkit's defaults. Anybody can use a toolkit: this names no actor.",
+        view.theme.dim(),
+    );
 }
