@@ -157,7 +157,8 @@ pub struct Taken {
 }
 
 /// Opens, hashes, recognises and reads one thing that the case names. Whatever is wrong with it becomes the reason of a
-/// refused item. `expect` is what is known of the model so far; [`DataSet::check_against`] can be called later too.
+/// refused item. `expect` is what is known of the model so far: images of
+/// another shape and labels that are no class of it refuse the item.
 ///
 /// `None` only when `progress` (bytes, or files of a folder) asked to stop.
 pub fn take_in(
@@ -211,7 +212,7 @@ fn open(
     let bytes = match intake::read_with(path, limits, progress) {
         Ok(bytes) => bytes,
         Err(e) => {
-            // Too large to be read is not too large to be named: size and, where it ends in time, digest.
+            // Too large to be read is not too large to be named.
             taken.item.bytes = taken.fingerprint.as_ref().map_or(0, |f| f.bytes);
             return Err(e);
         }
@@ -249,9 +250,17 @@ fn open(
         Role::Training | Role::Clean | Role::Test | Role::Suspect => {
             let loaded = dataset::load_file(&bytes, item.format, entry.role, expect, limits, progress)?;
             item.facts.extend(loaded.facts);
+            fits(&loaded.set, path, expect)?;
             Ok(Payload::Data(Box::new(loaded.set)))
         }
     }
+}
+
+/// Shape and labels against what is known of the model.
+fn fits(set: &DataSet, path: &Path, expect: &Expect) -> Result<(), EvidenceError> {
+    let Some(shape) = expect.shape.or_else(|| set.shape()) else { return Ok(()) };
+    let classes = if expect.classes.is_empty() { usize::MAX } else { expect.classes.len() };
+    set.check_against(path, classes, shape)
 }
 
 fn folder(
@@ -283,6 +292,7 @@ fn folder(
             "{n} links, pipes or devices in it were not followed (first: {first})"
         )));
     }
+    fits(&loaded.set, path, expect)?;
     Ok(Payload::Data(Box::new(loaded.set)))
 }
 
@@ -299,7 +309,7 @@ fn usable(
     }
     let (code, reason) = format::refusal(found, &bytes.data);
     let names: Vec<&str> = wanted.iter().map(|f| format::describe(*f).name).collect();
-    let reason = format!("{reason}; {what} is read from {}", names.join(" or "));
+    let reason = format!("{reason}; {what} is read from {}: export it", names.join(" or "));
     Err(EvidenceError::whole(path, code, reason))
 }
 

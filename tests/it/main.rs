@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod data_side;
+mod evidence;
 mod model_side;
 mod network;
 mod shared;

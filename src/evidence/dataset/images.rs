@@ -164,13 +164,23 @@ fn dimensions(source: &Source, name: &Path) -> Result<(usize, usize), EvidenceEr
 }
 
 fn size_of(bytes: &Bytes, name: &Path, limits: &Limits) -> Result<(usize, usize), EvidenceError> {
-    let (w, h) = reader(bytes, name)?.into_dimensions().map_err(|e| bad(name, &e))?;
+    let (w, h) = match png_size(&bytes.data).filter(|(w, h)| *w.max(h) > limits.image_side) {
+        Some(vast) => vast,
+        None => reader(bytes, name)?.into_dimensions().map_err(|e| bad(name, &e))?,
+    };
     if w.max(h) > limits.image_side {
         let reason =
             format!("it says it is {w}×{h} pixels, the cap is {} a side (image_side)", limits.image_side);
         return Err(EvidenceError::whole(name, "image.size", reason));
     }
     Ok((h as usize, w as usize))
+}
+
+/// Width and height as a PNG's first chunk says them, also when nothing follows it.
+fn png_size(data: &[u8]) -> Option<(u32, u32)> {
+    let (_, rest) = data.strip_prefix(b"\x89PNG\r\n\x1a\n")?.split_first_chunk::<4>()?;
+    let (w, rest) = rest.strip_prefix(b"IHDR")?.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*w), u32::from_be_bytes(*rest.first_chunk::<4>()?)))
 }
 
 fn decode(

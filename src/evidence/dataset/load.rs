@@ -20,8 +20,14 @@ pub struct Loaded {
 }
 
 fn loaded(set: DataSet, format: Format, more: impl IntoIterator<Item = String>) -> Loaded {
-    let facts =
-        std::iter::once(set.summary()).chain(more).filter(|f| !f.is_empty()).map(Untrusted::new).collect();
+    let wild = set.activations.as_ref().map_or(0, |a| a.iter().filter(|x| !x.is_finite()).count());
+    let wild = if wild == 0 { String::new() } else { format!("{wild} activations are not finite") };
+    let facts = std::iter::once(set.summary())
+        .chain(more)
+        .chain([wild])
+        .filter(|f| !f.is_empty())
+        .map(Untrusted::new)
+        .collect();
     Loaded { set, format, facts }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn kind(head: &[u8]) -> Option<Format> {
     for field in fields.by_ref() {
         match (field.number, field.value) {
             // ModelProto.ir_version; SavedModel.saved_model_schema_version
-            (1, Value::Number(n)) if n < 1000 => version = Some(n),
+            (1, Value::Number(n)) => version = Some(n),
             // ModelProto.producer_name is text; SavedModel.meta_graphs is a message that begins with a message.
             (2, Value::Bytes { data, .. }) if is_meta_graph(data) => saved = true,
             (2..=4 | 6, Value::Bytes { .. }) => producer = true,
@@ -21,6 +21,8 @@ pub(super) fn kind(head: &[u8]) -> Option<Format> {
             // ModelProto.graph, opset_import
             (7 | 8, Value::Bytes { .. }) => onnx = true,
             (14 | 20 | 25 | 26, Value::Bytes { .. }) => {}
+            // What follows a graph is appended; what comes before one is another format.
+            _ if onnx && version.is_some() => break,
             _ => return None,
         }
     }
