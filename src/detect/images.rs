@@ -11,11 +11,24 @@ const BATCH: usize = 16;
 /// Cap on the pixels held at once (1 GiB of f32).
 const MOST_PIXELS: usize = 1 << 28;
 
+/// Sets smaller than this are not divided.
+const DIVIDED: usize = 40;
+
+/// Which images of the set: a trigger must be judged on images that it was not made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Three in four, for finding a trigger. All of a set under 40.
+    Work,
+    /// Every fourth, held back for judging it. All of a set under 40.
+    Held,
+}
+
 /// Which data set images are taken from: clean, else test, else training.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice<'a> {
     /// The set.
     pub data: &'a Data,
+    share: Share,
 }
 
 impl<'a> Choice<'a> {
@@ -23,7 +36,7 @@ impl<'a> Choice<'a> {
     ///
     /// # Errors
     /// Images of another shape than the network takes.
-    pub fn of(case: &'a Case) -> Result<Option<Self>, Skip> {
+    pub fn of(case: &'a Case, share: Share) -> Result<Option<Self>, Skip> {
         let Some(model) = &case.model else { return Ok(None) };
         let sets = [Role::Clean, Role::Test, Role::Training];
         let with_images = |data: &&Data| data.set.images.is_some() && !data.set.is_empty();
@@ -31,7 +44,7 @@ impl<'a> Choice<'a> {
             return Ok(None);
         };
         match data.set.shape() {
-            Some(shape) if shape == model.input.shape => Ok(Some(Self { data })),
+            Some(shape) if shape == model.input.shape => Ok(Some(Self { data, share })),
             shape => Err(Skip(format!(
                 "{} images have shape {:?}, the network takes {:?} (channels, height, width)",
                 data.role.name(),
@@ -52,10 +65,29 @@ impl<'a> Choice<'a> {
         }
     }
 
+    /// Whether the set is large enough that some images are held back.
+    pub fn divided(&self) -> bool {
+        self.data.set.len() >= DIVIDED
+    }
+
+    fn indices(&self) -> Vec<usize> {
+        let all = 0..self.data.set.len();
+        if self.divided() {
+            all.filter(|i| (i % 4 == 3) == (self.share == Share::Held)).collect()
+        } else {
+            all.collect()
+        }
+    }
+
     /// How many of at most `most` images will be used.
     pub fn count(&self, most: usize) -> usize {
         let pixels = self.data.set.shape().map_or(1, |s| s.iter().product::<usize>().max(1));
-        self.data.set.len().min(most).min((MOST_PIXELS / pixels).max(1))
+        self.indices().len().min(most).min((MOST_PIXELS / pixels).max(1))
+    }
+
+    /// "750 clean images", for summaries and limits.
+    pub fn described(&self, most: usize) -> String {
+        format!("{} {} images", self.count(most), self.data.role.name())
     }
 
     /// Work units of [`Pool::load`].
@@ -92,7 +124,7 @@ impl Pool {
     ) -> Result<Self, Stop> {
         let set = &choice.data.set;
         let model = case.model.as_ref().ok_or_else(|| Stop::failed("the model planned for is gone"))?;
-        let mut indices: Vec<usize> = (0..set.len()).collect();
+        let mut indices = choice.indices();
         let count = choice.count(most);
         if indices.len() > count {
             indices.shuffle(&mut cx.rng("images"));

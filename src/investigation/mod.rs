@@ -132,7 +132,7 @@ impl Investigation {
         if this.state().planned != planned || this.state().overrides != overrides {
             this.tell(Event::Planned { procedures: planned, overrides });
         }
-        this.begin();
+        this.begin(true);
         Ok(this)
     }
 
@@ -173,7 +173,7 @@ impl Investigation {
                 overrides: BTreeMap::new(),
             });
         }
-        this.begin();
+        this.begin(false);
         Ok(this)
     }
 

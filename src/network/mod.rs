@@ -6,6 +6,8 @@
 //!                    └─ fold: batch norm and ReLU merged into what comes before, for speed
 //! ```
 
+#[cfg(test)]
+pub(crate) mod check;
 pub mod description;
 pub mod error;
 mod fold;
@@ -15,7 +17,9 @@ pub mod model;
 pub mod onnx;
 pub mod op;
 mod run;
+pub mod save;
 pub mod scalar;
+pub mod train;
 
 pub use error::NetworkError;
 pub use graph::{Builder, Graph};

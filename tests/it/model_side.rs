@@ -1,5 +1,6 @@
 //! Neural Cleanse and what follows from it on the zoo.
 
+
 use crate::shared;
 use laocoon::detect::images::{Choice, Pool};
 use laocoon::detect::inversion::{Schedule, Search};

@@ -9,6 +9,9 @@ mod proto;
 mod shapes;
 mod structure;
 mod tensor;
+mod write;
+
+pub use write::write;
 
 use super::graph::Graph;
 use crate::evidence::{EvidenceError, Limits, text::visible};

@@ -355,7 +355,7 @@ fn shaped2(rows: usize, cols: usize, data: Vec<f32>) -> Array2<f32> {
 }
 
 /// The value logits are taken from, and whether a softmax follows it.
-fn logits_of(graph: &Graph) -> (ValueId, bool) {
+pub(crate) fn logits_of(graph: &Graph) -> (ValueId, bool) {
     let mut value = graph.output;
     while let Some(node) = graph.maker(value) {
         match &node.op {
@@ -378,3 +378,6 @@ fn penultimate_of(graph: &Graph, logits: ValueId) -> ValueId {
         .or_else(|| graph.maker(logits).map(|n| n.inputs[0]))
         .unwrap_or(logits)
 }
+
+#[cfg(test)]
+mod tests;
