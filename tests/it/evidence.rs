@@ -222,7 +222,10 @@ fn case_files_of_the_zoo_are_taken_in_whole() {
             assert!(taken.item.accepted(), "{name}: {:?}", taken.item);
             match taken.payload.unwrap() {
                 Payload::File(bytes) => {
-                    assert_eq!((taken.item.format, bytes.data.len() as u64), (Format::Onnx, taken.item.bytes))
+                    assert_eq!(
+                        (taken.item.format, bytes.data.len() as u64),
+                        (Format::Onnx, taken.item.bytes)
+                    );
                 }
                 Payload::Names(classes) => assert_eq!(classes.len(), names),
                 Payload::Data(set) => {

@@ -128,9 +128,10 @@ impl Decoded {
     fn as_channels(&self, channels: usize) -> Option<impl Fn(usize, usize) -> u8 + '_> {
         let has = self.channels;
         let grey = || self.pixels.chunks_exact(3).all(|p| matches!(p, [r, g, b] if r == g && g == b));
-        (has == channels || (has, channels) == (1, 3) || ((has, channels) == (3, 1) && grey())).then(|| {
-            move |c: usize, at: usize| self.pixels.get(at * has + c.min(has - 1)).copied().unwrap_or(0)
-        })
+        let fits = has == channels || (has, channels) == (1, 3) || ((has, channels) == (3, 1) && grey());
+        let value =
+            move |c: usize, at: usize| self.pixels.get(at * has + c.min(has - 1)).copied().unwrap_or(0);
+        fits.then_some(value)
     }
 }
 
@@ -190,7 +191,7 @@ fn decode(
     reference: &str,
 ) -> Result<Decoded, EvidenceError> {
     let named = |mut e: EvidenceError| {
-        e.path = name.to_owned();
+        name.clone_into(&mut e.path);
         e
     };
     let bytes = source.read(name).map_err(named)?;

@@ -19,7 +19,7 @@ fn zip_of(names: &[&str]) -> Vec<u8> {
 fn content_decides_and_not_the_name() {
     let st = crate::evidence::safetensors::write(
         [("w", &crate::evidence::safetensors::Stored::from(ndarray::array![1f32]))],
-        &Default::default(),
+        &std::collections::BTreeMap::default(),
     );
     assert_eq!(is(&st.unwrap(), "model.pkl"), Format::Safetensors);
     assert_eq!(is(b"\x80\x02cos\nsystem\nq\0.", "model.safetensors"), Format::Pickle);

@@ -1,10 +1,12 @@
 //! One file, looked at without running anything: what it is, whether opening it elsewhere can hurt, whether it is
 //! whole, and whether its name says the truth. No case is needed.
 
+mod odd;
+
 use crate::evidence::dataset::{Npy, check_image, check_list, npz_members};
 use crate::evidence::format::{CodeRisk, container, describe, hidden_zip};
 use crate::evidence::intake::Bytes;
-use crate::evidence::{EvidenceError, Format, Limits, RawArray, SafeTensors, Untrusted, format, text};
+use crate::evidence::{EvidenceError, Format, Limits, SafeTensors, Untrusted, format, text};
 use crate::network::onnx;
 use crate::procedure::{Concern, Confidence, Severity};
 
@@ -113,7 +115,7 @@ pub fn examine(bytes: &Bytes, name: &str, found: Format, limits: &Limits) -> Vec
     }
     match well_formed(bytes, name, found, limits) {
         Err(e) => out.push(Reason::refused(&e)),
-        Ok(()) => out.extend(odd(bytes, found, limits)),
+        Ok(()) => out.extend(odd::look(bytes, found, limits)),
     }
     out
 }
@@ -195,8 +197,7 @@ fn misnamed(name: &str, found: Format) -> Option<Reason> {
     let says = describe(promised[0]);
     // Worst when a name that promises mere data hides what runs code.
     let severity = match (says.code, about.code) {
-        (CodeRisk::No, CodeRisk::WhenLoaded | CodeRisk::IsProgram) => Severity::High,
-        (_, CodeRisk::IsProgram) => Severity::High,
+        (CodeRisk::No, CodeRisk::WhenLoaded) | (_, CodeRisk::IsProgram) => Severity::High,
         (_, CodeRisk::Indirect) => Severity::Medium,
         _ => Severity::Low,
     };
@@ -242,70 +243,6 @@ fn json(bytes: &Bytes) -> Result<(), EvidenceError> {
     })
 }
 
-/// What is well-formed and still worth a look.
-fn odd(bytes: &Bytes, found: Format, limits: &Limits) -> Vec<Reason> {
-    match found {
-        Format::Safetensors => tensors(bytes, limits),
-        Format::Npy => Npy::parse(&bytes.path, Untrusted::new(""), &bytes.data, limits)
-            .ok()
-            .and_then(|npy| not_finite("data.nonfinite", std::iter::once(npy.raw())))
-            .into_iter()
-            .collect(),
-        Format::Csv | Format::Text | Format::Json => words(bytes, found),
-        _ => Vec::new(),
-    }
-}
-
-/// Names and notes that act on a screen or in a report, and values that are no numbers.
-fn tensors(bytes: &Bytes, limits: &Limits) -> Vec<Reason> {
-    let Ok(file) = SafeTensors::parse(&bytes.path, &bytes.data, limits) else { return Vec::new() };
-    let texts = file.iter().map(|t| t.name).chain(file.metadata().iter().flat_map(|(k, v)| [k, v]));
-    let acting: Vec<&Untrusted> = texts.filter(|t| acts(t.raw())).collect();
-    let unprintable = acting.first().map(|first| {
-        let (n, first) = (acting.len(), cut(&first.shown()));
-        let detail = format!("{n} names or notes hold invisible or acting characters, first: {first}");
-        Reason::coded("st.name_unprintable", String::new(), detail)
-    });
-    let injects = |t: &&Untrusted| t.raw().contains(['<', '>', '`']) || t.raw().starts_with(['=', '+', '@']);
-    let injection = file.iter().map(|t| t.name).find(injects).map(|name| {
-        let detail = format!("a name that a page or spreadsheet would act on: {}", cut(&name.shown()));
-        Reason::coded("st.name_injection", String::new(), detail)
-    });
-    unprintable.into_iter().chain(injection).chain(not_finite("weights.nonfinite", file.iter())).collect()
-}
-
-/// Floats that are infinite or no number.
-fn not_finite<'a>(code: &str, arrays: impl Iterator<Item = RawArray<'a>>) -> Option<Reason> {
-    let count = |a: RawArray| a.to_f32().map_or(0, |v| v.iter().filter(|x| !x.is_finite()).count());
-    let wild: usize = arrays.filter(RawArray::is_float).map(count).sum();
-    (wild > 0).then(|| Reason::coded(code, String::new(), format!("{wild} values are infinite or no number")))
-}
-
-/// Characters that act, and cells that a spreadsheet would take for formulas.
-fn words(bytes: &Bytes, found: Format) -> Vec<Reason> {
-    let Ok(source) = std::str::from_utf8(&bytes.data) else { return Vec::new() };
-    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-    let line = |test: &dyn Fn(&str) -> bool| source.lines().position(test).map(|i| format!("line {}", i + 1));
-    let formula =
-        |cell: &str| cell.len() > 1 && cell.starts_with(['=', '+', '@', '-']) && cell.parse::<f64>().is_err();
-    let cells = |l: &str| found == Format::Csv && l.split(',').any(|c| formula(c.trim_matches(['"', ' '])));
-    let acting = line(&acts)
-        .map(|place| Reason::coded("name_unprintable", place, "invisible or acting characters".to_owned()));
-    let formulas = line(&cells).map(|place| {
-        Reason::coded("csv.formula", place, "a cell that a spreadsheet would run as a formula".to_owned())
-    });
-    acting.into_iter().chain(formulas).collect()
-}
-
-/// Whether text holds characters that act or hide; line breaks and tabs are ordinary.
-fn acts(raw: &str) -> bool {
-    raw.split(['\n', '\r', '\t']).any(|part| text::visible(part) != part)
-}
-
-fn cut(text: &str) -> String {
-    text.char_indices().nth(100).map_or_else(|| text.to_owned(), |(at, _)| format!("{}…", &text[..at]))
-}
-
 /// The format of bytes under a name.
 pub fn recognise(bytes: &Bytes) -> (String, Format) {
     let name = bytes.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -335,7 +272,7 @@ pub(super) mod tests {
             model: None,
             data: Vec::new(),
             effort: Effort::default(),
-            overrides: Default::default(),
+            overrides: std::collections::BTreeMap::default(),
             earlier: Earlier::default(),
         }
     }
