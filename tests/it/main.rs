@@ -1,3 +1,6 @@
-//! One binary for all integration tests.
+//! The integration tests: one binary, one module per area.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod network;
+mod shared;
