@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(assessed(&[]).verdict, Verdict::Inconclusive);
         assert_eq!(assessed(&[failed]).verdict, Verdict::Inconclusive);
         assert_eq!(assessed(&[ended("not-a-detection", fixture::record(""))]).verdict, Verdict::Inconclusive);
-        assert_eq!(assessed(&[nothing.clone()]).verdict, Verdict::NothingFound);
+        assert_eq!(assessed(std::slice::from_ref(&nothing)).verdict, Verdict::NothingFound);
         let leads = assessed(&[nothing.clone(), ended("b", inconclusive())]);
         assert_eq!(
             (leads.verdict, leads.target_classes, leads.family),

@@ -3,19 +3,21 @@
 //! A blob is on disk under its final name before the record that names it is written; same content, same bytes, same
 //! name. Every read checks the hash.
 
-use super::journal::sync_folder;
-use super::{json, line};
+use super::{json, line, write_whole};
 use crate::figure::Figure;
 use crate::procedure::{Outcome, Record, Tensor, number};
 use ndarray::ArrayD;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Largest blob read, in bytes.
 const CAP: u64 = 4 << 30;
+
+const ARRAY: &str = "safetensors";
+const FIGURE: &str = "json";
 
 /// Why a blob could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +30,7 @@ pub struct BlobError {
 }
 
 impl BlobError {
-    fn new(sha256: &str, reason: impl ToString) -> Self {
+    fn new(sha256: &str, reason: impl std::fmt::Display) -> Self {
         Self { sha256: crate::evidence::text::visible(sha256), reason: reason.to_string() }
     }
 }
@@ -50,7 +52,7 @@ impl Blobs {
     /// # Errors
     /// Missing, changed, or not a figure.
     pub fn figure(&self, sha256: &str) -> Result<Figure, BlobError> {
-        let value = json::strict(&self.read(sha256, "json")?).map_err(|e| BlobError::new(sha256, e))?;
+        let value = json::strict(&self.read(sha256, FIGURE)?).map_err(|e| BlobError::new(sha256, e))?;
         serde_json::from_value(value).map_err(|e| BlobError::new(sha256, e))
     }
 
@@ -59,7 +61,7 @@ impl Blobs {
     /// # Errors
     /// Missing, changed, or not a safetensors file of one array of `f32` or `i64`.
     pub fn tensor(&self, sha256: &str) -> Result<(String, Tensor), BlobError> {
-        let bytes = self.read(sha256, "safetensors")?;
+        let bytes = self.read(sha256, ARRAY)?;
         decode(&bytes).map_err(|e| BlobError::new(sha256, e))
     }
 
@@ -73,7 +75,7 @@ impl Blobs {
     /// # Errors
     /// The disk does not take it.
     pub fn put_figure(&self, figure: &Figure) -> Result<String, BlobError> {
-        self.write(&json::to_vec(figure).map_err(|e| BlobError::new("", e))?, "json")
+        self.write(&json::to_vec(figure).map_err(|e| BlobError::new("", e))?, FIGURE)
     }
 
     /// Keeps an array under its name and gives its hash.
@@ -81,7 +83,7 @@ impl Blobs {
     /// # Errors
     /// The disk does not take it.
     pub fn put_tensor(&self, name: &str, tensor: &Tensor) -> Result<String, BlobError> {
-        self.write(&encode(name, tensor).map_err(|e| BlobError::new("", e))?, "safetensors")
+        self.write(&encode(name, tensor).map_err(|e| BlobError::new("", e))?, ARRAY)
     }
 
     /// Whether a blob named by a record is there and has its hash.
@@ -98,30 +100,7 @@ impl Blobs {
     /// # Errors
     /// The disk does not take a blob.
     pub fn keep(&self, outcome: &Outcome) -> Result<Record, BlobError> {
-        let mut limits = outcome.limits.clone();
-        let mut figures = BTreeMap::new();
-        for (name, figure) in &outcome.figures {
-            if readable(figure) {
-                figures.insert(name.clone(), self.put_figure(figure)?);
-            } else {
-                limits.push_str(&format!(
-                    " The figure '{name}' holds a value that is no number and was not kept."
-                ));
-            }
-        }
-        let arrays = outcome.arrays.iter().map(|(name, t)| Ok((name.clone(), self.put_tensor(name, t)?)));
-        Ok(Record {
-            verdict: outcome.verdict,
-            summary: outcome.summary.clone(),
-            statistic: outcome.statistic.map_or(serde_json::Value::Null, number),
-            threshold: outcome.threshold.map_or(serde_json::Value::Null, number),
-            threshold_origin: outcome.threshold_origin.clone(),
-            findings: outcome.findings.clone(),
-            measures: outcome.measures.clone(),
-            blobs: arrays.collect::<Result<_, BlobError>>()?,
-            figures,
-            limits,
-        })
+        record(outcome, |bytes, extension| self.write(bytes, extension))
     }
 
     fn read(&self, sha256: &str, extension: &str) -> Result<Vec<u8>, BlobError> {
@@ -151,21 +130,53 @@ impl Blobs {
             return Ok(sha256);
         }
         let path = self.folder.join(format!("{sha256}.{extension}"));
-        let temporary = self.folder.join(format!("{sha256}.{extension}.tmp"));
         let put = || {
             fs::create_dir_all(&self.folder)?;
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            sync_folder(&path)
+            write_whole(&path, bytes)
         };
-        put().map_err(|e| {
-            let _ = fs::remove_file(&temporary);
-            BlobError::new(&sha256, e)
-        })?;
+        put().map_err(|e| BlobError::new(&sha256, e))?;
         Ok(sha256)
     }
+}
+
+/// The record that [`Blobs::keep`] would give, without keeping anything.
+///
+/// # Errors
+/// An array has no safetensors form.
+pub fn record_of(outcome: &Outcome) -> Result<Record, BlobError> {
+    record(outcome, |bytes, _| Ok(line::sha256(bytes)))
+}
+
+fn record(
+    outcome: &Outcome,
+    mut put: impl FnMut(&[u8], &'static str) -> Result<String, BlobError>,
+) -> Result<Record, BlobError> {
+    let mut limits = outcome.limits.clone();
+    let (mut figures, mut blobs) = (BTreeMap::new(), BTreeMap::new());
+    for (name, figure) in &outcome.figures {
+        if let Some(bytes) = json::to_vec(figure).ok().filter(|bytes| reads_back(figure, bytes)) {
+            figures.insert(name.clone(), put(&bytes, FIGURE)?);
+        } else {
+            let lost = [" The figure '", name, "' holds a value that is no number and was not kept."];
+            limits.push_str(&lost.concat());
+        }
+    }
+    for (name, tensor) in &outcome.arrays {
+        let bytes = encode(name, tensor).map_err(|e| BlobError::new("", e))?;
+        blobs.insert(name.clone(), put(&bytes, ARRAY)?);
+    }
+    Ok(Record {
+        verdict: outcome.verdict,
+        summary: outcome.summary.clone(),
+        statistic: outcome.statistic.map_or(Value::Null, number),
+        threshold: outcome.threshold.map_or(Value::Null, number),
+        threshold_origin: outcome.threshold_origin.clone(),
+        findings: outcome.findings.clone(),
+        measures: outcome.measures.clone(),
+        blobs,
+        figures,
+        limits,
+    })
 }
 
 /// What a blob holds.
@@ -180,16 +191,14 @@ pub enum BlobKind {
 impl BlobKind {
     fn extension(self) -> &'static str {
         match self {
-            BlobKind::Array => "safetensors",
-            BlobKind::Figure => "json",
+            BlobKind::Array => ARRAY,
+            BlobKind::Figure => FIGURE,
         }
     }
 }
 
-fn readable(figure: &Figure) -> bool {
-    let back =
-        json::to_vec(figure).and_then(|b| serde_json::from_slice::<Figure>(&b).map_err(|e| e.to_string()));
-    back.is_ok_and(|b| b == *figure)
+fn reads_back(figure: &Figure, bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Figure>(bytes).is_ok_and(|back| back == *figure)
 }
 
 fn encode(name: &str, tensor: &Tensor) -> Result<Vec<u8>, String> {

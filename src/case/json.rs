@@ -131,7 +131,7 @@ mod tests {
         assert!(strict(br#"{"a":1,"b":{"a":1}}"#).is_ok());
         assert!(strict(br#"{"a":1,"a":1}"#).unwrap_err().contains("'a' is there twice"));
         assert!(strict(br#"{"b":[{"a":1,"\u0061":2}]}"#).is_err());
-        assert!(strict(br#"{} {}"#).is_err());
+        assert!(strict(b"{} {}").is_err());
         assert!(strict("[".repeat(100_000).as_bytes()).is_err(), "bounded depth");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::journal::{self, FILE};
 use super::{BlobKind, Blobs, CaseState, Event, SessionError};
+use crate::evidence::{Item, Limits, intake, text};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -73,7 +74,7 @@ pub fn verify(session: &Path) -> Result<Verification, SessionError> {
             if seen.insert((hash, kind == BlobKind::Array)) {
                 let check =
                     blobs.check(hash, kind).map_or_else(|e| Check::Differs(e.reason), |()| Check::Good);
-                let what = crate::evidence::text::visible(&format!("blob {hash} ({procedure} {name})"));
+                let what = text::visible(&format!("blob {hash} ({procedure} {name})"));
                 checks.push(Checked { what, check });
             }
         }
@@ -81,18 +82,30 @@ pub fn verify(session: &Path) -> Result<Verification, SessionError> {
     Ok(Verification { head: read.head().to_owned(), records: read.records.len(), checks })
 }
 
-/// Checks the evidence against the register of a state; `digest` gives the SHA-256 of an item as it is now.
-pub fn evidence(
-    state: &CaseState,
-    mut digest: impl FnMut(&crate::evidence::Item) -> Result<String, String>,
-) -> Vec<Checked> {
-    let check = |item: &crate::evidence::Item| {
-        let what = format!("{} {}", crate::evidence::text::visible(&item.id), item.path.shown());
+/// Checks the evidence against the register of a state. `folder` is where the case's folder lies now, if not where it
+/// lay.
+pub fn evidence(state: &CaseState, folder: Option<&Path>, limits: &Limits) -> Vec<Checked> {
+    let Some(mut case) = state.case.clone() else { return Vec::new() };
+    if let Some(folder) = folder {
+        folder.clone_into(&mut case.root);
+    }
+    let digest = |item: &Item| {
+        let path = case.locate(Path::new(item.path.raw()))?;
+        if path.is_dir() {
+            intake::digest_folder(&path, limits, &intake::quiet).map(|d| d.sha256)
+        } else {
+            intake::digest_file(&path, &intake::quiet).map(|d| d.0)
+        }
+    };
+    let check = |item: &Item| {
+        let what = format!("{} {}", text::visible(&item.id), item.path.shown());
         let check = match digest(item) {
-            _ if item.sha256.is_empty() => Check::Cannot("it was never hashed".to_owned()),
+            _ if item.sha256.is_empty() => {
+                Check::Cannot("it could not be read when the case was opened".to_owned())
+            }
             Ok(now) if now == item.sha256 => Check::Good,
-            Ok(now) => Check::Differs(format!("sha256 is {now}, was {}", item.sha256)),
-            Err(why) => Check::Cannot(why),
+            Ok(now) => Check::Differs(format!("its sha256 is {now}, was {}", text::visible(&item.sha256))),
+            Err(e) => Check::Cannot(e.reason),
         };
         Checked { what, check }
     };
@@ -142,12 +155,19 @@ mod tests {
     }
 
     #[test]
-    fn evidence_is_compared_by_digest() {
+    fn evidence_is_compared_by_digest_wherever_it_lies_now() {
+        let folder = tempfile::tempdir().unwrap();
         let mut state = CaseState::default();
-        let item = fixture::item("E1", crate::evidence::ItemState::Accepted);
-        state.apply(0, TIME, "", &Event::EvidenceAdded { item: item.clone() });
-        assert_eq!(evidence(&state, |i| Ok(i.sha256.clone()))[0].check, Check::Good);
-        assert!(matches!(evidence(&state, |_| Ok("0".into()))[0].check, Check::Differs(_)));
-        assert_eq!(evidence(&state, |_| Err("gone".into()))[0].check, Check::Cannot("gone".into()));
+        state.apply(0, TIME, "", &fixture::opened("x"));
+        let mut item = fixture::item("E1", crate::evidence::ItemState::Accepted);
+        item.path = crate::evidence::Untrusted::new("model.onnx");
+        item.sha256 = intake::sha256(b"model");
+        state.apply(1, TIME, "", &Event::EvidenceAdded { item });
+        let check = || evidence(&state, Some(folder.path()), &Limits::default()).remove(0).check;
+        assert!(matches!(check(), Check::Cannot(_)));
+        fs::write(folder.path().join("model.onnx"), b"model").unwrap();
+        assert_eq!(check(), Check::Good);
+        fs::write(folder.path().join("model.onnx"), b"other").unwrap();
+        assert!(matches!(check(), Check::Differs(_)));
     }
 }

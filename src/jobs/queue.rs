@@ -86,11 +86,7 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
         let (ring, bell) = mpsc::sync_channel(1);
         let inbox = Arc::new(Mutex::new(inbox));
         for k in 0..workers.max(1) {
-            let pool = ThreadPoolBuilder::new()
-                .num_threads(threads.max(1))
-                .thread_name(move |i| format!("{THREAD}-{k}-{i}"))
-                .build()
-                .map_err(std::io::Error::other)?;
+            let pool = pool(k, threads)?;
             let (inbox, outbox, ring) = (Arc::clone(&inbox), outbox.clone(), ring.clone());
             std::thread::Builder::new()
                 .name(format!("{THREAD}-{k}"))
@@ -134,7 +130,9 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
     /// Asks all jobs to stop.
     pub fn cancel_all(&mut self) {
         let ids: Vec<_> = self.jobs.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.cancel(id));
+        for id in ids {
+            self.cancel(id);
+        }
     }
 
     /// What happened since the last call, in order. Never blocks.
@@ -168,9 +166,9 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
         self.jobs.iter().map(|(id, job)| snapshot(*id, job)).collect()
     }
 
-    /// Whether no job waits or runs.
+    /// Whether no job waits or runs, and every end was drained.
     pub fn is_idle(&self) -> bool {
-        self.jobs.is_empty()
+        self.jobs.is_empty() && self.early.is_empty()
     }
 }
 
@@ -181,6 +179,23 @@ impl<P, T> Drop for Queue<P, T> {
             job.cancel.store(true, Ordering::Relaxed);
         }
     }
+}
+
+fn pool(worker: usize, threads: usize) -> std::io::Result<ThreadPool> {
+    ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .thread_name(move |i| format!("{THREAD}-{worker}-{i}"))
+        .build()
+        .map_err(std::io::Error::other)
+}
+
+/// Runs `work` here and now, computing with `threads` threads; a panic becomes its message.
+///
+/// # Errors
+/// The panic's message, or that the system gives no more threads.
+pub fn compute<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    let pool = pool(0, threads).map_err(|e| e.to_string())?;
+    guarded(|| pool.install(work))
 }
 
 fn snapshot<P: Clone>(id: JobId, job: &Shared<P>) -> Snapshot<P> {

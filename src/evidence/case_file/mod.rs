@@ -150,7 +150,7 @@ fn is_description(name: &str) -> bool {
 }
 
 /// Why a relative path could leave its folder, judged by its text alone.
-fn leaves_folder(path: &Path) -> Option<&'static str> {
+pub(super) fn leaves_folder(path: &Path) -> Option<&'static str> {
     if path.as_os_str().is_empty() {
         return Some("it is empty");
     }

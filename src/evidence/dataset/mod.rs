@@ -1,7 +1,38 @@
 //! A data set in memory: images, labels, and the optional arrays of the contract.
 
-use super::Untrusted;
+mod arrays;
+mod folder;
+mod idx;
+mod images;
+mod kind;
+mod list;
+mod load;
+mod names;
+mod npy;
+mod npz;
+
+pub use folder::load_folder;
+pub use images::check as check_image;
+pub use kind::{Kind, kind};
+pub use load::{Loaded, check_list, load_file};
+pub use names::class_names;
+pub use npy::Npy;
+pub use npz::members as npz_members;
+
+use super::{EvidenceError, Untrusted};
 use ndarray::{Array1, Array2, Array4};
+use std::path::Path;
+
+/// What is known of the model that the images are for; everything may be unknown.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expect {
+    /// Channels, height, width.
+    pub shape: Option<[usize; 3]>,
+    /// What pixel values become before normalisation; float images may be stored in it.
+    pub range: Option<[f32; 2]>,
+    /// Class names in order; empty: unknown.
+    pub classes: Vec<Untrusted>,
+}
 
 /// Pixels as stored, N×C×H×W.
 #[derive(Debug, Clone)]
@@ -64,37 +95,76 @@ impl DataSet {
         for (mut to, &i) in out.outer_iter_mut().zip(indices) {
             match self.images.as_ref()? {
                 Pixels::U8(a) => {
-                    to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0)
+                    to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0);
                 }
                 Pixels::F32(a) => to.assign(&a.index_axis(ndarray::Axis(0), i)),
             }
         }
         Some(out)
     }
-}
 
-/// What a path given without a role seems to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A data set.
-    Data,
-    /// A folder that is no data set.
-    Folder,
-    /// Any other file.
-    Other,
-}
-
-/// Tells data sets from other things by content: a safetensors file with `images`, `labels` or `activations`, npy,
-/// npz, IDX, a list in CSV, a folder with any of these or images.
-///
-/// # Errors
-/// The path cannot be read.
-pub fn kind(path: &std::path::Path, limits: &super::Limits) -> Result<Kind, super::EvidenceError> {
-    if path.is_dir() {
-        return Ok(Kind::Folder);
+    /// Whether the images and labels fit a model with `classes` classes and input `shape`; `path` is for the message.
+    ///
+    /// # Errors
+    /// Images of another shape (code `data.shape`); a label that is no class (code `labels.range`), naming its row.
+    pub fn check_against(&self, path: &Path, classes: usize, shape: [usize; 3]) -> Result<(), EvidenceError> {
+        if let Some(has) = self.shape().filter(|has| *has != shape) {
+            let (has, wants) = (extent(has), extent(shape));
+            let reason = format!("images are {has} (height×width×channels), the model takes {wants}");
+            return Err(EvidenceError::at(path, "images", "data.shape", reason));
+        }
+        match self.labels.iter().position(|&l| l >= classes) {
+            None => Ok(()),
+            Some(row) => {
+                let named = self.names.get(row).map(|n| format!(" ({})", n.shown())).unwrap_or_default();
+                let place = format!("labels, row {row}{named}");
+                let reason = format!(
+                    "label {} is no class of the model, which has {classes} (0 to {})",
+                    self.labels[row],
+                    classes.saturating_sub(1)
+                );
+                Err(EvidenceError::at(path, place, "labels.range", reason))
+            }
+        }
     }
-    let bytes = super::intake::read(path, limits)?;
-    let data =
-        super::SafeTensors::parse(path, &bytes.data, limits).is_ok_and(|st| st.get("images").is_some());
-    Ok(if data { Kind::Data } else { Kind::Other })
+
+    /// One line for people: "1,800 images 28×28×1 (u8), 10 classes, 1,800 labels".
+    pub fn summary(&self) -> String {
+        let mut parts = Vec::new();
+        if let (Some(pixels), Some(shape)) = (&self.images, self.shape()) {
+            let kind = if matches!(pixels, Pixels::U8(_)) { "u8" } else { "f32" };
+            parts.push(format!("{} images {} ({kind})", thousands(self.len()), extent(shape)));
+        }
+        if !self.labels.is_empty() {
+            let classes = self.labels.iter().collect::<std::collections::BTreeSet<_>>().len();
+            parts.push(format!("{classes} classes"));
+            parts.push(format!("{} labels", thousands(self.labels.len())));
+        }
+        if let Some(a) = &self.activations {
+            parts.push(format!("activations {}×{}", thousands(a.nrows()), a.ncols()));
+        }
+        if let Some(p) = &self.pred_probs {
+            parts.push(format!("predicted probabilities {}×{}", thousands(p.nrows()), p.ncols()));
+        }
+        if self.groups.is_some() {
+            parts.push("groups".to_owned());
+        }
+        parts.join(", ")
+    }
 }
+
+/// Height×width×channels of (channels, height, width).
+fn extent([c, h, w]: [usize; 3]) -> String {
+    format!("{h}×{w}×{c}")
+}
+
+/// A count with commas.
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|g| std::str::from_utf8(g).ok()).collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests;

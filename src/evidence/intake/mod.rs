@@ -54,6 +54,18 @@ pub fn read_with(path: &Path, limits: &Limits, progress: Progress) -> Result<Byt
     read_capped(path, limits.file_bytes, "file_bytes", progress)
 }
 
+/// The first bytes of a regular file (at most a megabyte) and its size: for telling what it is, not for parsing.
+///
+/// # Errors
+/// As [`read`].
+pub fn head(path: &Path) -> Result<(Vec<u8>, u64), EvidenceError> {
+    let opened = open::regular(path)?;
+    let (mut out, size) = (Vec::new(), opened.size());
+    let read = (&opened.file).take(CHUNK as u64).read_to_end(&mut out);
+    read.map_err(|e| opened.error("intake.read", e.to_string()))?;
+    Ok((out, size))
+}
+
 /// Reads a text file: as [`read`], at most [`Limits::text_bytes`], valid UTF-8 without NUL. A byte order mark is
 /// dropped from the text, not from the bytes.
 ///

@@ -43,6 +43,14 @@ impl<'a> SafeTensors<'a> {
         Ok(Self { path: path.to_owned(), data, entries, index, metadata: parsed.metadata })
     }
 
+    /// The names of the tensors, from a beginning of the file that holds the whole header.
+    ///
+    /// `None` when it does not, or when the header is malformed.
+    pub fn names(head: &[u8], limits: &Limits) -> Option<Vec<Untrusted>> {
+        let (text, _) = split(head, limits).ok()?;
+        Some(header::parse(text, limits).ok()?.tensors.into_iter().map(|e| e.name).collect())
+    }
+
     /// A tensor by its exact name.
     pub fn get(&self, name: &str) -> Option<RawArray<'_>> {
         self.index.get(name).and_then(|&i| self.entries.get(i)).map(|e| self.view(e))

@@ -448,7 +448,7 @@ impl Kernel for Conv2d {
     }
 }
 
-/// Brings the group's output channels of a tile's images side by side: group_out × (images · pixels).
+/// Brings the group's output channels of a tile's images side by side: `group_out` × (images · pixels).
 fn gather<T: Scalar>(g: &Geometry, tile: &Tile, group: usize, dy: &[T], to: &mut [T]) {
     let pixels = g.out_pixels();
     let columns = tile.images * pixels;

@@ -1,6 +1,10 @@
 //! The evidence register: one line per thing handed over.
 
-use super::{Format, Untrusted};
+mod take;
+
+pub use take::{Entry, Payload, Taken, entries, take_in};
+
+use super::{EvidenceError, Format, Untrusted};
 use serde::{Deserialize, Serialize};
 
 /// What an item is for.
@@ -76,4 +80,25 @@ pub struct Item {
     pub state: ItemState,
     /// What the reader learnt, for people ("ONNX opset 17, 12 nodes, 106 k parameters"; "1,800 images 28×28×1, 10 classes").
     pub facts: Vec<Untrusted>,
+}
+
+impl Item {
+    /// Refuses an item, also one that was accepted before (its network or labels turned out not to fit). The code goes
+    /// into the reason, so that [`Item::refusal_code`] finds it in a journal too.
+    pub fn refuse(&mut self, error: &EvidenceError) {
+        self.state = ItemState::Refused(format!("{error} [{}]", error.code));
+    }
+
+    /// The reason code of a refused item, without its reason.
+    pub fn refusal_code(&self) -> Option<&str> {
+        match &self.state {
+            ItemState::Refused(reason) => reason.strip_suffix(']')?.rsplit_once('[').map(|(_, code)| code),
+            ItemState::Accepted => None,
+        }
+    }
+
+    /// Whether it could be used.
+    pub fn accepted(&self) -> bool {
+        self.state == ItemState::Accepted
+    }
 }

@@ -1,0 +1,76 @@
+//! The loop: input, what happened elsewhere, a picture when something changed. It never waits for work.
+
+use super::app::{App, Next};
+use super::terminal::{Guard, Signal};
+use super::{Error, Exit};
+use crossterm::event;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use std::io::{Stdout, stdout};
+use std::time::Duration;
+
+/// Longest wait for input: how late a picture of something that happened elsewhere can be.
+const WAIT: Duration = Duration::from_millis(40);
+/// Events taken in before a picture is due: a pasted page must not hold up the screen.
+const BURST: usize = 256;
+/// Looks at stopping jobs before leaving anyway; the journal then says `interrupted`.
+const PATIENCE: usize = 50;
+
+/// Runs the workbench until the analyst leaves or a signal ends it.
+pub(super) fn run(mut app: App, guard: &Guard) -> Result<Exit, Error> {
+    let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+    let exit = turn(&mut app, guard, &mut terminal)?;
+    app.stop_all();
+    for _ in 0..PATIENCE {
+        app.poll();
+        if app.live().is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(exit)
+}
+
+fn turn(
+    app: &mut App,
+    guard: &Guard,
+    terminal: &mut Terminal<CrosstermBackend<Stdout>>,
+) -> Result<Exit, Error> {
+    loop {
+        match guard.signal() {
+            Some(Signal::End(signal)) => return Ok(Exit::Signal(signal)),
+            Some(Signal::Suspend) => {
+                guard.suspend()?;
+                terminal.clear()?;
+            }
+            Some(Signal::Resumed) => {
+                guard.retake()?;
+                terminal.clear()?;
+            }
+            None => {}
+        }
+        if app.poll() {
+            terminal.draw(|frame| app.draw(frame))?;
+        }
+        let mut more = event::poll(WAIT)?;
+        for _ in 0..BURST {
+            if !more {
+                break;
+            }
+            match app.handle(&event::read()?) {
+                Next::Stay => {}
+                Next::Leave => return Ok(Exit::Left),
+                Next::Suspend => {
+                    guard.suspend()?;
+                    terminal.clear()?;
+                    app.touch();
+                }
+                Next::Redraw => {
+                    terminal.clear()?;
+                    app.touch();
+                }
+            }
+            more = event::poll(Duration::ZERO)?;
+        }
+    }
+}
