@@ -280,6 +280,7 @@ fn words(state: &CaseState) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::safetensors::{Stored, write};
     use clap::Parser;
 
     #[derive(clap::Parser)]
@@ -301,6 +302,14 @@ mod tests {
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
+    /// A data set of eight images of two classes, all of one brightness.
+    fn images(path: &std::path::Path, brightness: u8) {
+        let images = ndarray::Array4::<u8>::from_elem((8, 1, 4, 4), brightness).into();
+        let labels = ndarray::Array1::from_iter((0..8i64).map(|i| i % 2)).into();
+        let arrays: [(&str, &Stored); 2] = [("images", &images), ("labels", &labels)];
+        std::fs::write(path, write(arrays, &BTreeMap::new()).unwrap()).unwrap();
+    }
+
     #[test]
     fn arguments_are_the_contracts() {
         let scan =
@@ -315,9 +324,10 @@ mod tests {
     #[test]
     fn a_scan_of_a_file_answers_in_json_and_a_changed_file_never_passes_as_the_old_one() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("notes\u{202e}.txt");
+        let file = folder.path().join("train\u{202e}.safetensors");
         let session = folder.path().join("session");
-        std::fs::write(&file, "just text\n").unwrap();
+        images(&file, 3);
+        let sha256 = crate::case::line::sha256(&std::fs::read(&file).unwrap());
         let args = [
             file.to_str().unwrap(),
             "--session",
@@ -330,7 +340,7 @@ mod tests {
         let (code, out, err) = scanned(&args);
         let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(answer["schema"], "laocoon.scan/1");
-        assert_eq!(answer["evidence"][0]["sha256"], crate::case::line::sha256(b"just text\n"));
+        assert_eq!(answer["evidence"][0]["sha256"], sha256);
         assert!(answer["procedures"].as_array().unwrap().iter().any(|p| p["id"] == "integrity"), "{out}");
         assert_eq!(answer["complete"], true, "{out}");
         assert_eq!(code.unwrap(), gate::PASS);
@@ -339,7 +349,7 @@ mod tests {
         let (code, again, _) = scanned(&args);
         let again: serde_json::Value = serde_json::from_str(&again).unwrap();
         assert_eq!((code.unwrap(), &again["procedures"]), (gate::PASS, &answer["procedures"]));
-        std::fs::write(&file, "other text\n").unwrap();
+        images(&file, 4);
         let (code, out, _) = scanned(&args);
         assert_eq!(code.unwrap(), gate::INCOMPLETE, "{out}");
         assert_eq!(scanned(&[&args[..], &["--allow-incomplete"]].concat()).0.unwrap(), gate::PASS);
@@ -364,8 +374,8 @@ mod tests {
     #[test]
     fn a_signal_stops_and_an_interrupted_scan_is_incomplete() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("notes.txt");
-        std::fs::write(&file, "just text\n").unwrap();
+        let file = folder.path().join("train.safetensors");
+        images(&file, 3);
         let session = folder.path().join("session");
         let scan = parse(&[file.to_str().unwrap(), "--session", session.to_str().unwrap()]).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());

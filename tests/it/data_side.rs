@@ -1,6 +1,5 @@
 //! Activation clustering and spectral signatures against recorded references, and their ranking on the zoo.
 
-
 use crate::shared;
 use laocoon::detect::activation_clustering::ACTIVATION_CLUSTERING;
 use laocoon::detect::spectral_signatures::SPECTRAL_SIGNATURES;

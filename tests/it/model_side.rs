@@ -1,6 +1,5 @@
 //! Neural Cleanse and what follows from it on the zoo.
 
-
 use crate::shared;
 use laocoon::detect::images::{Choice, Pool};
 use laocoon::detect::inversion::{Schedule, Search};

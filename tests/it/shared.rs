@@ -1,6 +1,5 @@
 //! Shared reference material, when it is there.
 
-
 use ndarray::Array2;
 use safetensors::SafeTensors;
 use std::path::PathBuf;
