@@ -64,12 +64,12 @@ impl Geometry {
 
     /// The place in words.
     pub fn place(&self) -> &'static str {
-        let third = |v: f64| if v < 1.0 / 3.0 { 0 } else { 1 + usize::from(v >= 2.0 / 3.0) };
         const WORDS: [[&str; 3]; 3] = [
             ["top-left", "top edge", "top-right"],
             ["left edge", "middle", "right edge"],
             ["bottom-left", "bottom edge", "bottom-right"],
         ];
+        let third = |v: f64| if v < 1.0 / 3.0 { 0 } else { 1 + usize::from(v >= 2.0 / 3.0) };
         WORDS[third(self.centre.0)][third(self.centre.1)]
     }
 }

@@ -2,6 +2,7 @@
 
 mod fingerprints;
 mod geometry;
+mod look;
 mod taxonomy_mapping;
 mod toolkit_match;
 mod weigh;

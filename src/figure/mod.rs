@@ -3,6 +3,7 @@
 //! Procedures make figures, the journal stores them as JSON blobs, and every surface (terminal, SVG, PNG, plain
 //! rows) renders them from this one description, so that replay, report and screen agree.
 
+pub mod csv;
 mod draw;
 mod ink;
 pub mod label;
@@ -147,3 +148,6 @@ pub struct Thumbnail {
     /// `height × width × channels` values.
     pub pixels: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests;

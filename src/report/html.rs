@@ -172,6 +172,8 @@ fn table(out: &mut String, table: &Table) {
         for (cell, column) in row.iter().zip(&table.columns) {
             if is_hash(cell) {
                 let _ = write!(out, "<td class=\"hash\">{}</td>", esc(cell));
+            } else if is_time(cell) {
+                let _ = write!(out, "<td class=\"time\">{}</td>", esc(cell));
             } else {
                 let _ = write!(out, "<td{}>{}</td>", numeric(column.numeric), esc(cell));
             }
@@ -183,6 +185,13 @@ fn table(out: &mut String, table: &Table) {
 
 fn numeric(yes: bool) -> &'static str {
     if yes { " class=\"number\"" } else { "" }
+}
+
+/// An RFC 3339 time in UTC: it must not be broken.
+fn is_time(text: &str) -> bool {
+    text.len() <= 35
+        && text.ends_with('Z')
+        && text.bytes().all(|b| b.is_ascii_digit() || b"-:.TZ".contains(&b))
 }
 
 fn is_hash(text: &str) -> bool {

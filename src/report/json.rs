@@ -5,6 +5,7 @@ use crate::evidence::text::visible;
 use crate::evidence::{Format, Item, ItemState};
 use crate::procedure::number;
 use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 
 /// The schema id.
 pub const SCHEMA: &str = "laocoon.scan/1";
@@ -58,7 +59,8 @@ pub fn text(state: &CaseState) -> String {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }

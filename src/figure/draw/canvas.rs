@@ -76,12 +76,12 @@ impl<'a, 'd, DB: DrawingBackend> Canvas<'a, 'd, DB> {
         Ok(Self { area, images })
     }
 
-    fn put<E>(&self, element: E) -> Drawn
+    fn put<E>(&self, element: &E) -> Drawn
     where
         E: plotters::element::Drawable<DB>,
         for<'b> &'b E: plotters::element::PointCollection<'b, (i32, i32)>,
     {
-        self.area.draw(&element).map_err(said)
+        self.area.draw(element).map_err(said)
     }
 
     /// A line of text in `colour`.
@@ -101,7 +101,7 @@ impl<'a, 'd, DB: DrawingBackend> Canvas<'a, 'd, DB> {
             Hang::Middle => Pos::new(HPos::Center, VPos::Center),
         };
         let style = TextStyle::from((ink::FAMILY, size)).color(&colour).pos(pos);
-        self.put(Text::new(label::spelt(text), at, style))
+        self.put(&Text::new(label::spelt(text), at, style))
     }
 
     /// Text running upwards, centred on `at`.
@@ -115,12 +115,12 @@ impl<'a, 'd, DB: DrawingBackend> Canvas<'a, 'd, DB> {
             .color(&colour)
             .pos(Pos::new(across, VPos::Center))
             .transform(FontTransform::Rotate270);
-        self.put(Text::new(label::spelt(text), at, style))
+        self.put(&Text::new(label::spelt(text), at, style))
     }
 
     /// A polyline.
     pub fn path(&self, points: Vec<(i32, i32)>, colour: RGBColor, width: u32) -> Drawn {
-        self.put(PathElement::new(points, colour.stroke_width(width)))
+        self.put(&PathElement::new(points, colour.stroke_width(width)))
     }
 
     /// A polyline drawn `on` pixels, left out `off` pixels, and so on; `off` 0 draws it whole.
@@ -163,12 +163,12 @@ impl<'a, 'd, DB: DrawingBackend> Canvas<'a, 'd, DB> {
 
     /// A filled box.
     pub fn block(&self, from: (i32, i32), to: (i32, i32), colour: RGBColor) -> Drawn {
-        self.put(Rectangle::new([from, to], colour.filled()))
+        self.put(&Rectangle::new([from, to], colour.filled()))
     }
 
     /// The outline of a box.
     pub fn frame(&self, from: (i32, i32), to: (i32, i32), colour: RGBColor) -> Drawn {
-        self.put(Rectangle::new([from, to], colour.stroke_width(1)))
+        self.put(&Rectangle::new([from, to], colour.stroke_width(1)))
     }
 
     /// Diagonal strokes in a box: the second way, besides colour, to tell it apart.
@@ -187,10 +187,10 @@ impl<'a, 'd, DB: DrawingBackend> Canvas<'a, 'd, DB> {
     /// One mark.
     pub fn mark(&self, at: (i32, i32), mark: Mark, colour: RGBColor) -> Drawn {
         match mark {
-            Mark::Disc => self.put(Circle::new(at, 3, colour.filled())),
-            Mark::Ring => self.put(Circle::new(at, 4, colour.stroke_width(1))),
-            Mark::Cross => self.put(plotters::element::Cross::new(at, 3, colour.stroke_width(1))),
-            Mark::Triangle => self.put(TriangleMarker::new(at, 5, colour.filled())),
+            Mark::Disc => self.put(&Circle::new(at, 3, colour.filled())),
+            Mark::Ring => self.put(&Circle::new(at, 4, colour.stroke_width(1))),
+            Mark::Cross => self.put(&plotters::element::Cross::new(at, 3, colour.stroke_width(1))),
+            Mark::Triangle => self.put(&TriangleMarker::new(at, 5, colour.filled())),
         }
     }
 

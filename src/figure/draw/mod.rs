@@ -39,22 +39,25 @@ pub fn draw<DB: DrawingBackend>(
 ) -> Result<Vec<Placed>, RenderError> {
     ink::font()?;
     let mut images = Vec::new();
-    let mut canvas = Canvas::new(area, &mut images)?;
+    fill(&mut Canvas::new(area, &mut images)?, figure)?;
+    Ok(images)
+}
+
+fn fill<DB: DrawingBackend>(canvas: &mut Canvas<DB>, figure: &Figure) -> Result<(), RenderError> {
     canvas.title((12, 18), &label::fit(&figure.title, 80))?;
     match &figure.body {
-        Body::Scatter { x_label, y_label, groups } => plane::scatter(&canvas, (x_label, y_label), groups)?,
-        Body::Bars { value_label, bars, threshold } => bars::draw(&canvas, value_label, bars, *threshold)?,
+        Body::Scatter { x_label, y_label, groups } => plane::scatter(canvas, (x_label, y_label), groups)?,
+        Body::Bars { value_label, bars, threshold } => bars::draw(canvas, value_label, bars, *threshold)?,
         Body::Heat { row_label, column_label, value_label, rows, columns, values } => {
-            heat::draw(&canvas, (row_label, column_label, value_label), (rows, columns), values)?;
+            heat::draw(canvas, (row_label, column_label, value_label), (rows, columns), values)?;
         }
-        Body::Lines { x_label, y_label, series } => plane::lines(&canvas, (x_label, y_label), series)?,
+        Body::Lines { x_label, y_label, series } => plane::lines(canvas, (x_label, y_label), series)?,
         Body::Histogram { x_label, edges, series, threshold } => {
-            plane::histogram(&canvas, x_label, (edges, series), *threshold)?;
+            plane::histogram(canvas, x_label, (edges, series), *threshold)?;
         }
-        Body::Thumbnails { images } => thumbnails::draw(&mut canvas, images)?,
+        Body::Thumbnails { images } => thumbnails::draw(canvas, images)?,
     }
-    drop(canvas);
-    Ok(images)
+    Ok(())
 }
 
 /// How a legend shows one group.

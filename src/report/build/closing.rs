@@ -265,7 +265,7 @@ impl Builder<'_> {
     }
 
     /// The words used.
-    pub(super) fn glossary(&self) -> Section {
+    pub(super) fn glossary() -> Section {
         let mut s = Section::new("glossary", "Words used");
         s.blocks
             .push(Block::Facts(GLOSSARY.iter().map(|(w, m)| ((*w).to_owned(), (*m).to_owned())).collect()));

@@ -53,7 +53,7 @@ pub fn report(state: &CaseState, blobs: &dyn BlobSource, known: &[&'static About
         b.method(),
         b.custody(),
         b.numbers(),
-        b.glossary(),
+        Builder::glossary(),
     ];
     Report {
         title: format!("Model forensics report: {}", if title.is_empty() { id } else { title }),
