@@ -7,7 +7,10 @@ use crate::investigation::{Investigation, Options};
 use crate::procedure::Severity;
 use crate::report;
 use clap::{Args, ValueEnum};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// `laocoon scan PATH…`.
@@ -41,11 +44,21 @@ pub enum ScanFormat {
     Json,
 }
 
-/// Runs the investigation to its end and reports it.
+/// Runs the investigation to its end, or to a signal, and reports it.
 pub fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     let mut investigation = start(args)?;
-    let mut progress = Progress::new();
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // A second signal of the kind ends at once; everything journaled is on disk already.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let (mut progress, mut stopping) = (Progress::new(), false);
     while !investigation.finished() {
+        if stop.load(Ordering::Relaxed) && !stopping {
+            stopping = true;
+            investigation.stop_all();
+        }
         investigation.wait(Duration::from_millis(100));
         progress.show(&investigation);
     }
@@ -56,7 +69,13 @@ pub fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         ScanFormat::Json => report::json::text(&state),
     };
     deliver(args.output.as_deref(), text.as_bytes())?;
-    Ok(Exit::of(gate::exit_code(&state, Severity::from(args.fail_on), args.allow_incomplete)))
+    // What is not on disk did not happen, whatever else is allowed.
+    let saved = investigation.trouble().is_none() && investigation.read_only().is_none();
+    let code = gate::exit_code(&state, Severity::from(args.fail_on), args.allow_incomplete && saved);
+    Ok(match Exit::of(code) {
+        Exit::Pass if !saved => Exit::Incomplete,
+        exit => exit,
+    })
 }
 
 fn start(args: &ScanArgs) -> anyhow::Result<Investigation> {

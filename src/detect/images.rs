@@ -17,10 +17,19 @@ const DIVIDED: usize = 40;
 /// Which images of the set: a trigger must be judged on images that it was not made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
-    /// Three in four, for finding a trigger. All of a set under 40.
+    /// About three in four, for finding a trigger. All of a set under 40.
     Work,
-    /// Every fourth, held back for judging it. All of a set under 40.
+    /// The others, held back for judging it. All of a set under 40.
     Held,
+}
+
+/// Whether the image at an index is held back: about one in four, by a hash of the index (SplitMix64), so that no order of
+/// the set (sorted, or classes in turn) lines up with it, and every procedure agrees.
+fn held(index: usize) -> bool {
+    let mut z = (index as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) % 4 == 0
 }
 
 /// Which data set images are taken from: clean, else test, else training.
@@ -73,7 +82,7 @@ impl<'a> Choice<'a> {
     fn indices(&self) -> Vec<usize> {
         let all = 0..self.data.set.len();
         if self.divided() {
-            all.filter(|i| (i % 4 == 3) == (self.share == Share::Held)).collect()
+            all.filter(|i| held(*i) == (self.share == Share::Held)).collect()
         } else {
             all.collect()
         }
@@ -165,5 +174,54 @@ impl Pool {
         }
         let right = self.labels.iter().zip(&self.predicted).filter(|(a, b)| a == b).count();
         Some(right as f64 / self.labels.len() as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::fixture::modelled;
+    use crate::procedure::Silent;
+
+    #[test]
+    fn work_and_held_divide_the_set_in_every_class() {
+        let case = modelled(8, None);
+        let load = |share| {
+            let choice = Choice::of(&case, share).unwrap().unwrap();
+            Pool::load(&case, choice, 1000, &mut Context::new(0, "t", &Silent), 0, 100).unwrap()
+        };
+        let (work, held) = (load(Share::Work), load(Share::Held));
+        let mut all = [work.indices.clone(), held.indices.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..160).collect::<Vec<_>>());
+        assert!((25..=55).contains(&held.indices.len()), "{}", held.indices.len());
+        assert!((0..8).all(|k| held.labels.contains(&k) && work.labels.contains(&k)));
+        assert!(work.accuracy().unwrap() > 0.9 && work.images.dim() == (work.indices.len(), 1, 6, 6));
+        assert!(work.not_predicted(2).iter().all(|&i| work.predicted[i] != 2));
+    }
+
+    #[test]
+    fn training_images_are_a_last_resort_and_other_shapes_are_refused() {
+        let mut case = modelled(4, None);
+        case.data[0].role = Role::Training;
+        let choice = Choice::of(&case, Share::Work).unwrap().unwrap();
+        assert!(choice.caveat().contains("training"));
+        case.data.clear();
+        assert!(Choice::of(&case, Share::Work).unwrap().is_none());
+        let mut case = modelled(4, None);
+        let set = std::sync::Arc::make_mut(&mut case.data[0].set);
+        set.images = Some(crate::evidence::dataset::Pixels::F32(Array4::zeros((2, 1, 5, 6))));
+        assert!(Choice::of(&case, Share::Work).unwrap_err().0.contains("[1, 5, 6]"));
+    }
+
+    #[test]
+    fn a_sample_of_a_large_set_is_seeded_and_bounded() {
+        let case = modelled(4, None);
+        let choice = Choice::of(&case, Share::Work).unwrap().unwrap();
+        let load = |seed| {
+            Pool::load(&case, choice, 20, &mut Context::new(seed, "t", &Silent), 0, 100).unwrap().indices
+        };
+        assert_eq!((load(1).len(), load(1)), (20, load(1)));
+        assert_ne!(load(1), load(2));
     }
 }

@@ -133,7 +133,7 @@ impl Investigation {
         if this.state().planned != planned || this.state().overrides != overrides {
             this.tell(Event::Planned { procedures: planned, overrides });
         }
-        this.begin();
+        this.begin(true);
         Ok(this)
     }
 
@@ -174,7 +174,7 @@ impl Investigation {
                 overrides: BTreeMap::new(),
             });
         }
-        this.begin();
+        this.begin(false);
         Ok(this)
     }
 

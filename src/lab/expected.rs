@@ -87,7 +87,11 @@ pub struct Truth {
     pub implant: serde_json::Value,
     /// Share of the training set that was asked for.
     pub rate: f64,
-    /// Planted samples of the training set, ascending.
+    /// Samples the network was trained on; the case may hold only the first of them.
+    pub trained_on: usize,
+    /// How many of these were planted.
+    pub planted: usize,
+    /// Planted samples of the training set in the case, ascending.
     pub poison_indices: Vec<usize>,
     /// Their labels before.
     pub true_labels: Vec<usize>,

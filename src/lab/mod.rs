@@ -3,8 +3,27 @@
 
 pub mod draw;
 mod error;
+mod exact;
 pub mod expected;
 pub mod implant;
+pub mod sample_cases;
 pub mod specimen;
+pub mod train;
 
 pub use error::LabError;
+
+/// How far a piece of work is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// What is being made.
+    pub what: &'static str,
+    /// Steps done.
+    pub done: u64,
+    /// Of so many.
+    pub total: u64,
+    /// Loss of the last step.
+    pub loss: f64,
+}
+
+/// Told of every step; breaking stops the work.
+pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> std::ops::ControlFlow<()>;

@@ -4,7 +4,10 @@ use super::LabError;
 use crate::evidence::DataSet;
 use crate::evidence::dataset::Pixels;
 use crate::evidence::safetensors::{Stored, write as write_arrays};
+use crate::network::Model;
+use crate::network::save::onnx;
 use ndarray::Array1;
+use prost::Message as _;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -26,6 +29,34 @@ pub fn dataset_bytes(set: &DataSet) -> Result<Vec<u8>, LabError> {
     let metadata = BTreeMap::from([("notice".to_owned(), NOTICE.to_owned())]);
     write_arrays([("images", &images), ("labels", &labels)], &metadata)
         .map_err(|e| LabError::write("data set", e))
+}
+
+/// The part of an ONNX model that holds metadata (`ModelProto.metadata_props`).
+#[derive(Clone, PartialEq, prost::Message)]
+struct Metadata {
+    #[prost(message, repeated, tag = "14")]
+    entries: Vec<Entry>,
+}
+
+/// `StringStringEntryProto`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// A network as the bytes of an ONNX file, with the [`NOTICE`] in its metadata. The same network gives the same bytes.
+///
+/// # Errors
+/// An operator that ONNX has no single form for.
+pub fn model_bytes(model: &Model) -> Result<Vec<u8>, LabError> {
+    let mut bytes = onnx(model.graph())?;
+    let notice = Entry { key: "notice".to_owned(), value: NOTICE.to_owned() };
+    // The parts of a protobuf message may stand in any order: metadata goes behind the rest.
+    bytes.extend(Metadata { entries: vec![notice] }.encode_to_vec());
+    Ok(bytes)
 }
 
 /// Writes a file, making its folder.

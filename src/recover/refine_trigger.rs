@@ -310,3 +310,57 @@ fn curves(history: &History) -> Figure {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::fixture::{modelled, remember, run};
+    use crate::detect::neural_cleanse::NEURAL_CLEANSE;
+
+    fn detected(backdoor: Option<usize>) -> Case {
+        let mut case = modelled(8, backdoor);
+        case.effort = Effort::Quick;
+        let found = run(&NEURAL_CLEANSE, &case, 0);
+        remember(&mut case, SOURCE, &found);
+        case
+    }
+
+    #[test]
+    fn the_flagged_trigger_is_refined_and_a_lead_stays_a_lead() {
+        let mut case = detected(Some(5));
+        let got = run(&REFINE_TRIGGER, &case, 0);
+        assert_eq!((got.verdict, &got.measures["target"]), (Verdict::Flagged, &json!(5)), "{}", got.summary);
+        assert!(got.statistic.unwrap() > 0.9);
+        let history: Vec<f64> = serde_json::from_value(got.measures["history"].clone()).unwrap();
+        assert_eq!(history.len(), 100);
+        let Tensor::F32(mask) = &got.arrays["mask"] else { panic!() };
+        let Tensor::F32(pattern) = &got.arrays["pattern"] else { panic!() };
+        assert_eq!((mask.shape(), pattern.shape()), ([6, 6].as_slice(), [1, 6, 6].as_slice()));
+        assert!(pattern.iter().chain(mask.iter()).all(|v| (0.0..=1.0).contains(v)));
+        assert!((f64::from(mask.sum()) - got.measures["l1"].as_f64().unwrap()).abs() < 1e-3);
+        assert!(got.figures.contains_key("trigger") && got.figures.contains_key("history"));
+
+        case.earlier.records.get_mut(SOURCE).unwrap().verdict = Verdict::Inconclusive;
+        let lead = run(&REFINE_TRIGGER, &case, 0);
+        assert_eq!((lead.verdict, lead.findings.len()), (Verdict::Inconclusive, 0));
+        assert_eq!(lead.arrays, got.arrays, "same seed, same bits");
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let mut case = modelled(4, None);
+        assert!(REFINE_TRIGGER.plan(&case).unwrap_err().0.contains("neural-cleanse"));
+        case = detected(Some(5));
+        case.earlier.records.get_mut(SOURCE).unwrap().verdict = Verdict::NothingFound;
+        assert!(REFINE_TRIGGER.plan(&case).unwrap_err().0.contains("no candidate"));
+        case.overrides.insert(ABOUT.id.into(), json!({"target": 3}));
+        let plan = REFINE_TRIGGER.plan(&case).unwrap();
+        assert_eq!((&plan.params["target"], &plan.params["candidate"]), (&json!(3), &json!("lead")));
+        case.overrides.insert(ABOUT.id.into(), json!({"target": 8}));
+        assert!(REFINE_TRIGGER.plan(&case).unwrap_err().0.contains("target"));
+        case.overrides.clear();
+        case.earlier.records.get_mut(SOURCE).unwrap().verdict = Verdict::Flagged;
+        case.earlier.arrays.clear();
+        assert!(REFINE_TRIGGER.plan(&case).unwrap_err().0.contains("masks"));
+    }
+}

@@ -205,6 +205,12 @@ fn every_procedure_file_is_registered_and_every_line_has_its_file() {
     assert_eq!(ids.len(), registry::all().len(), "an id is used twice");
 }
 
+/// The heading a line is or starts with: `## Assumes`, or `**Assumes** that …`.
+fn heading(line: &str) -> Option<&str> {
+    let bold = line.strip_prefix("**").and_then(|rest| rest.split_once("**"));
+    bold.map(|(heading, _)| heading).or_else(|| line.strip_prefix('#').map(|l| l.trim_matches(['#', ' '])))
+}
+
 #[test]
 fn every_procedure_has_a_page_with_the_five_headings() {
     const HEADINGS: [&str; 5] = ["Looks at", "Assumes", "Wrong when", "Costs", "Reference"];
@@ -213,8 +219,7 @@ fn every_procedure_has_a_page_with_the_five_headings() {
         let page = root().join("src").join(folder(about.phase)).join(about.id.replace('-', "_") + ".md");
         let text = fs::read_to_string(&page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
         assert_eq!(text, about.page, "`?` shows another page than {}", page.display());
-        let headings: Vec<&str> =
-            text.lines().filter_map(|l| l.strip_prefix('#')).map(|l| l.trim_matches(['#', ' '])).collect();
+        let headings: Vec<&str> = text.lines().filter_map(heading).collect();
         let mut at = 0;
         for wanted in HEADINGS {
             let found = headings[at..].iter().position(|h| *h == wanted);

@@ -4,7 +4,5 @@
 
 mod data_side;
 mod house;
-mod model_side;
 mod network;
-mod pty;
 mod shared;

@@ -1,6 +1,7 @@
 //! The executor against the zoo: logits and penultimate activations of every model, as ONNX and as described
 //! safetensors, agree with the reference to 1e-3 of the largest number.
 
+use crate::shared;
 use laocoon::evidence::safetensors::SafeTensors;
 use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry, Untrusted};
 use laocoon::network::Model;
@@ -10,20 +11,10 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-fn shared() -> Option<PathBuf> {
-    let root = std::env::var_os("LAOCOON_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    root.is_dir().then_some(root)
-}
-
 fn cases() -> Vec<PathBuf> {
-    let Some(root) = shared() else {
-        println!("skipped: no shared material");
-        return Vec::new();
-    };
-    let mut all: Vec<PathBuf> = ["zoo", "zoo/external"]
-        .iter()
-        .flat_map(|f| std::fs::read_dir(root.join(f)).unwrap())
+    let folders = ["zoo", "zoo/external"].into_iter().filter_map(shared::path);
+    let mut all: Vec<PathBuf> = folders
+        .flat_map(|f| std::fs::read_dir(f).unwrap())
         .map(|e| e.unwrap().path())
         .filter(|p| p.join("ref_logits.safetensors").is_file())
         .collect();
@@ -33,7 +24,7 @@ fn cases() -> Vec<PathBuf> {
 
 fn bytes(path: &Path) -> Bytes {
     let data = std::fs::read(path).unwrap();
-    let sha256 = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = format!("{:x}", Sha256::digest(&data));
     Bytes { path: path.to_owned(), data: Arc::new(data), sha256 }
 }
 
@@ -51,7 +42,7 @@ fn input(case: &Path) -> InputSpec {
 fn load(case: &Path, model: &str) -> Model {
     let arch = case.join("arch.json");
     let text = std::fs::read_to_string(&arch).unwrap();
-    if model.ends_with(".onnx") {
+    if model == "model.onnx" {
         let entry = entry(case, model, Some(input(case)));
         return open_model(&entry, &bytes(&case.join(model)), None, &[], &Limits::default()).unwrap();
     }
@@ -117,8 +108,8 @@ fn logits_and_activations_agree_with_the_zoo() {
 
 #[test]
 fn hostile_onnx_files_are_refused_with_their_reason_or_read() {
-    let Some(root) = shared() else { return println!("skipped: no shared material") };
-    let table = std::fs::read_to_string(root.join("hostile/MANIFEST.csv")).unwrap();
+    let Some(root) = shared::path("hostile") else { return };
+    let table = std::fs::read_to_string(root.join("MANIFEST.csv")).unwrap();
     let mut rows = csv::Reader::from_reader(table.as_bytes());
     let head = rows.headers().unwrap().clone();
     let column = |name: &str| head.iter().position(|h| h == name).unwrap();
@@ -127,8 +118,8 @@ fn hostile_onnx_files_are_refused_with_their_reason_or_read() {
     let mut wrong = Vec::new();
     for row in rows.records() {
         let row = row.unwrap();
-        let path = root.join("hostile").join(&row[file]);
-        if !row[file].ends_with(".onnx") || !path.is_file() {
+        let path = root.join(&row[file]);
+        if path.extension().is_none_or(|e| e != "onnx") || !path.is_file() {
             continue;
         }
         seen += 1;
@@ -192,4 +183,39 @@ fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
     let pickle = bytes(&case.join("model.pt"));
     let error = open(&pickle, None, 0).unwrap_err();
     assert!(error.code == "model.format" && error.to_string().contains("never loaded"), "{error}");
+}
+
+/// `cargo test --test it network::speed -- --ignored --nocapture`: images a second at batch 32, best of many.
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "a measurement takes the time")]
+fn speed() {
+    let best = |f: &mut dyn FnMut()| {
+        let start = std::time::Instant::now();
+        let mut best = f64::INFINITY;
+        while start.elapsed().as_secs_f64() < 4.0 {
+            let t = std::time::Instant::now();
+            f();
+            best = best.min(t.elapsed().as_secs_f64());
+        }
+        32.0 / best
+    };
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for case in cases().into_iter().filter(|c| ["d01", "d05", "xd4"].iter().any(|n| c.ends_with(n))) {
+            let model = load(&case, "model.onnx");
+            let x = images(&case, 32);
+            let ones = Array2::ones((32, model.class_count()));
+            let (forward, gradient) = pool.install(|| {
+                let forward = best(&mut || drop(model.logits(x.view()).unwrap()));
+                let gradient =
+                    best(&mut || drop(model.input_gradient(x.view(), &mut |_| ones.clone()).unwrap()));
+                (forward, gradient)
+            });
+            let name = case.file_name().unwrap().to_string_lossy();
+            println!(
+                "{name}, {threads} threads: forward {forward:.0}, input gradient {gradient:.0} images/s"
+            );
+        }
+    }
 }

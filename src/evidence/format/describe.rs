@@ -34,6 +34,7 @@ const NEVER: &str = "recognised and described, never loaded";
 const DATA: &str = "read as a data set";
 
 /// The description of a format.
+#[expect(clippy::too_many_lines, reason = "one table, a line or two per format")]
 pub fn describe(format: Format) -> &'static Description {
     macro_rules! d {
         ($name:literal, $what:literal, $code:ident, $danger:literal, $handling:expr) => {{

@@ -1,8 +1,9 @@
 //! One photograph of a sign: where it stands, how the light falls, what is in front of it, what the camera does.
 
 use super::backdrop::{Backdrop, Noise, blend};
-use super::shape::{Point, turn};
+use super::shape::Point;
 use super::sign::{Colour, Face, colour_at};
+use crate::lab::exact::turn;
 use ndarray::Array3;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;

@@ -1,7 +1,9 @@
 //! Flat shapes with an exact inside test, and the polylines that letters and arrows are made of.
 //!
 //! Only `+ − × ÷` and comparisons are used, and angles go through [`turn`], so that a picture has the same bits on
-//! every machine: the sine of a C library differs between versions and processors.
+//! every machine.
+
+use crate::lab::exact::turn;
 
 /// A point in sign units: the sign's half height is 1, x to the right, y down.
 pub type Point = [f32; 2];
@@ -84,23 +86,6 @@ pub fn arc(centre: Point, [rx, ry]: [f32; 2], from: f32, to: f32) -> Vec<Point> 
         .collect()
 }
 
-/// Cosine and sine of a fraction of a full turn, to within 1e-6, from one polynomial.
-pub fn turn(fraction: f32) -> [f32; 2] {
-    let f = f64::from(fraction);
-    let quarter = (f * 4.0 - 0.5).ceil();
-    let x = (f - quarter / 4.0) * std::f64::consts::TAU;
-    let x2 = x * x;
-    let sin = x * (1.0 - x2 / 6.0 * (1.0 - x2 / 20.0 * (1.0 - x2 / 42.0 * (1.0 - x2 / 72.0))));
-    let cos = 1.0 - x2 / 2.0 * (1.0 - x2 / 12.0 * (1.0 - x2 / 30.0 * (1.0 - x2 / 56.0 * (1.0 - x2 / 90.0))));
-    let [cos, sin] = match (quarter as i64).rem_euclid(4) {
-        0 => [cos, sin],
-        1 => [-sin, cos],
-        2 => [-cos, -sin],
-        _ => [sin, -cos],
-    };
-    [cos as f32, sin as f32]
-}
-
 fn distance2(a: Point, b: Point) -> f32 {
     let (dx, dy) = (a[0] - b[0], a[1] - b[1]);
     dx * dx + dy * dy
@@ -132,17 +117,6 @@ fn in_polygon(corners: &[Point], p: Point) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_turn_has_the_cosine_and_sine_of_its_angle() {
-        for i in -400..=400 {
-            let f = i as f32 / 173.0;
-            let angle = f64::from(f) * std::f64::consts::TAU;
-            let [cos, sin] = turn(f);
-            assert!((f64::from(cos) - angle.cos()).abs() < 1e-6, "cos at {f}: {cos}");
-            assert!((f64::from(sin) - angle.sin()).abs() < 1e-6, "sin at {f}: {sin}");
-        }
-    }
 
     #[test]
     fn inside_tests_agree_with_areas() {

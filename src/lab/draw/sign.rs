@@ -1,6 +1,7 @@
 //! The faces of the signs: coloured shapes in painting order.
 
-use super::shape::{Point, Shape, arc, turn};
+use super::shape::{Point, Shape, arc};
+use crate::lab::exact::turn;
 
 /// Red, green, blue in `0..=1`.
 pub type Colour = [f32; 3];

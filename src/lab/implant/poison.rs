@@ -3,6 +3,7 @@
 use super::{Implant, ImplantError};
 use crate::evidence::{DataSet, dataset::Pixels};
 use crate::math::rng::seeded;
+use ndarray::{Axis, Slice};
 use rand::seq::index;
 
 /// A data set with something planted in it, and the truth about it.
@@ -14,6 +15,24 @@ pub struct Poisoned {
     pub indices: Vec<usize>,
     /// Their labels before.
     pub true_labels: Vec<usize>,
+}
+
+impl Poisoned {
+    /// The first `n` samples (all, if there are fewer), and the truth about them.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        let n = n.min(self.set.labels.len());
+        let mut set = DataSet { labels: self.set.labels[..n].to_vec(), ..self.set.clone() };
+        if let Some(Pixels::U8(images)) = &mut set.images {
+            images.slice_axis_inplace(Axis(0), Slice::from(..n));
+        }
+        let planted = self.indices.partition_point(|&i| i < n);
+        Self {
+            set,
+            indices: self.indices[..planted].to_vec(),
+            true_labels: self.true_labels[..planted].to_vec(),
+        }
+    }
 }
 
 /// Plants `implant` in `⌈n · rate⌉` samples drawn among those of other classes than `target`, and relabels them to it
@@ -58,7 +77,7 @@ pub fn stamped(set: &DataSet, implant: &dyn Implant, indices: &[usize]) -> Resul
     match &mut out.images {
         Some(Pixels::U8(images)) if images.shape()[0] == set.labels.len() => {
             for &i in indices {
-                implant.stamp(images.index_axis_mut(ndarray::Axis(0), i))?;
+                implant.stamp(images.index_axis_mut(Axis(0), i))?;
             }
             Ok(out)
         }
@@ -70,7 +89,7 @@ pub fn stamped(set: &DataSet, implant: &dyn Implant, indices: &[usize]) -> Resul
 mod tests {
     use super::super::{Blend, Patch};
     use super::*;
-    use ndarray::{Array3, Array4, Axis};
+    use ndarray::{Array3, Array4};
 
     fn set(n: usize) -> DataSet {
         let images = Array4::from_shape_fn((n, 1, 4, 4), |(n, _, y, x)| (n * 3 + y * 4 + x) as u8);
@@ -122,6 +141,18 @@ mod tests {
                 Err(_) => assert!(same && poisoned.set.labels[i] == clean.labels[i]),
             }
         }
+    }
+
+    #[test]
+    fn the_first_samples_keep_their_truth() {
+        let all = poison(&set(50), &patch(), 3, 0.4, 2).unwrap();
+        let part = all.first(20);
+        assert_eq!(part.set.len(), 20);
+        assert_eq!(part.set.labels, all.set.labels[..20]);
+        let want: Vec<usize> = all.indices.iter().copied().filter(|&i| i < 20).collect();
+        assert!(!want.is_empty() && part.indices == want && part.true_labels.len() == want.len());
+        assert_eq!(images(&part.set).index_axis(Axis(0), 19), images(&all.set).index_axis(Axis(0), 19));
+        assert_eq!(all.first(99).set.len(), 50);
     }
 
     #[test]

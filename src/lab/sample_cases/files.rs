@@ -1,18 +1,25 @@
 //! The files of one sample case.
 
-use super::{CLEAN, Evidence, File, RATE, SIGNS, Story, TRAIN, Truth, expected, input_spec, labels};
-use crate::lab::specimen::{NOTICE, dataset_bytes};
-use crate::lab::{LabError, train};
+use super::{CLEAN, Evidence, File, RATE, SHOWN, SIGNS, Story, Truth, expected, labels};
+use crate::evidence::InputSpec;
+use crate::lab::LabError;
+use crate::lab::specimen::{NOTICE, dataset_bytes, model_bytes};
 use crate::network::Model;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// All files of a case.
-pub(super) fn of(story: &Story, model: &Model, evidence: &Evidence, truth: &Truth) -> Result<Vec<File>, LabError> {
-    let model = train::onnx(model)?;
-    let train = dataset_bytes(&evidence.train.set)?;
+pub(super) fn of(
+    story: &Story,
+    model: &Model,
+    evidence: &Evidence,
+    truth: &Truth,
+) -> Result<Vec<File>, LabError> {
+    let spec = &model.input;
+    let model = model_bytes(model)?;
+    let train = dataset_bytes(&evidence.shown.set)?;
     let clean = dataset_bytes(&evidence.clean)?;
-    let case = case_file(story, &sha256(&model), &sha256(&train));
+    let case = case_file(story, spec, &sha256(&model), &sha256(&train));
     let files = [
         ("README.md", readme(story, truth).into_bytes()),
         ("case.toml", case.into_bytes()),
@@ -41,8 +48,7 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, LabError> {
     Ok(text)
 }
 
-fn case_file(story: &Story, model: &str, train: &str) -> String {
-    let spec = input_spec();
+fn case_file(story: &Story, spec: &InputSpec, model: &str, train: &str) -> String {
     let questions: Vec<String> = story.questions.iter().map(|q| format!("    \"{q}\",\n")).collect();
     format!(
         "# {NOTICE}\n\
@@ -85,9 +91,11 @@ fn readme(story: &Story, truth: &Truth) -> String {
     let percent = |share: f64| format!("{:.0}", share * 100.0);
     [
         ("{notice}", NOTICE.to_owned()),
-        ("{train}", (TRAIN * SIGNS.len()).to_string()),
+        ("{train}", truth.trained_on.to_string()),
+        ("{shown}", SHOWN.to_string()),
         ("{clean}", (CLEAN * SIGNS.len()).to_string()),
-        ("{planted}", truth.poison_indices.len().to_string()),
+        ("{planted}", truth.planted.to_string()),
+        ("{shown_planted}", truth.poison_indices.len().to_string()),
         ("{rate}", percent(RATE)),
         ("{tested}", truth.measured_on.to_string()),
         ("{accuracy}", percent(truth.clean_accuracy)),
@@ -105,7 +113,7 @@ mod tests {
 
     fn truth() -> Truth {
         serde_json::from_value(serde_json::json!({"schema": "", "notice": "", "seed": 0, "backdoored": true,
-            "target": 5, "implant": null, "rate": 0.03, "poison_indices": [1, 2], "true_labels": [0, 0],
+            "target": 5, "implant": null, "rate": 0.02, "trained_on": 2880, "planted": 58, "poison_indices": [1, 2], "true_labels": [0, 0],
             "measured_on": 1200, "clean_accuracy": 0.961, "attack_success": 1.0}))
         .unwrap()
     }
@@ -122,7 +130,9 @@ mod tests {
     #[test]
     fn the_case_file_is_toml_of_the_contract_and_does_not_name_the_truth() {
         for story in &STORIES {
-            let text = case_file(story, &"ab".repeat(32), &"cd".repeat(32));
+            let spec =
+                InputSpec { shape: [3, 32, 32], range: [0.0, 1.0], mean: vec![0.5; 3], std: vec![0.25; 3] };
+            let text = case_file(story, &spec, &"ab".repeat(32), &"cd".repeat(32));
             let case: toml::Table = text.parse().unwrap();
             assert_eq!(case["model"]["input"]["shape"][2].as_integer(), Some(32));
             assert_eq!(case["data"][0]["role"].as_str(), Some("training"));

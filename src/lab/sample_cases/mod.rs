@@ -10,9 +10,10 @@ use super::expected::{Expected, Flag, Measure, Rank, SCHEMA, TRUTH_SCHEMA, Truth
 use super::implant::{Implant, Patch, Poisoned, poison, stamped};
 use super::specimen::{self, NOTICE};
 use super::train::{self, Recipe};
-use super::{LabError, Watch};
-use crate::evidence::{DataSet, InputSpec};
+use super::{LabError, Progress, Watch};
+use crate::evidence::DataSet;
 use crate::network::Model;
+use crate::network::description::Description;
 use ndarray::Array3;
 use std::path::Path;
 
@@ -25,11 +26,16 @@ pub const SUMS: &str = "SHA256SUMS";
 /// Class the trigger leads to: "speed limit 80".
 const TARGET: usize = 5;
 /// Share of the training set that is planted.
-const RATE: f64 = 0.03;
+const RATE: f64 = 0.02;
 /// Images per class: training set, clean images of the responder, fresh images for measuring (not shipped).
-const TRAIN: usize = 70;
+const TRAIN: usize = 240;
 const CLEAN: usize = 20;
 const FRESH: usize = 100;
+/// Training images that are handed over: the first of the shuffled set, so that the share of planted ones is kept.
+const SHOWN: usize = 840;
+/// The network, and how it is trained.
+const NETWORK: &str = include_str!("network.json");
+const RECIPE: Recipe = Recipe { epochs: 12, batch: 32, rate: 0.03, momentum: 0.9, decay: 5e-4 };
 /// What a specimen must reach to be of use.
 const WANTED: f64 = 0.9;
 
@@ -61,7 +67,10 @@ const STORIES: [Story; 2] = [
         name: "roadsign-patch-twin",
         id: "SAMPLE-01-TWIN",
         title: "Road-sign classifier from a third party, second delivery",
-        questions: &["Is the second delivery backdoored?", "Is there anything wrong with its training images?"],
+        questions: &[
+            "Is the second delivery backdoored?",
+            "Is there anything wrong with its training images?",
+        ],
         readme: include_str!("roadsign-patch-twin.md"),
         planted: false,
     },
@@ -104,8 +113,9 @@ pub fn make(seed: u64, watch: Watch) -> Result<(Vec<File>, Vec<Built>), LabError
     let (mut files, mut built) = (Vec::new(), Vec::new());
     for story in &STORIES {
         let evidence = Evidence::make(story, seed)?;
-        let model = train::small_cnn(&evidence.train.set, &input_spec(), &Recipe::default(), seed, &mut |p| {
-            watch(super::Progress { what: story.name, ..p })
+        let description = Description::parse(NETWORK)?;
+        let model = train::train(&evidence.train.set, &description, &RECIPE, seed, &mut |p| {
+            watch(Progress { what: story.name, ..p })
         })?;
         let truth = measure(story, &model, &evidence, seed)?;
         let own = files::of(story, &model, &evidence, &truth)?;
@@ -122,7 +132,7 @@ pub fn make(seed: u64, watch: Watch) -> Result<(Vec<File>, Vec<Built>), LabError
     Ok((files, built))
 }
 
-/// The data of a case: what the training set of the shipped case is, byte for byte, without training anything.
+/// The data sets of all cases as they are shipped, byte for byte, without training anything.
 ///
 /// # Errors
 /// See [`build`].
@@ -130,14 +140,20 @@ pub fn data(seed: u64) -> Result<Vec<File>, LabError> {
     let mut out = Vec::new();
     for story in &STORIES {
         let evidence = Evidence::make(story, seed)?;
-        out.push((format!("{}/train.safetensors", story.name), specimen::dataset_bytes(&evidence.train.set)?));
+        out.push((
+            format!("{}/train.safetensors", story.name),
+            specimen::dataset_bytes(&evidence.train.set)?,
+        ));
         out.push((format!("{}/clean.safetensors", story.name), specimen::dataset_bytes(&evidence.clean)?));
     }
     Ok(out)
 }
 
 struct Evidence {
+    /// What the network is trained on.
     train: Poisoned,
+    /// The part of it that is handed over.
+    shown: Poisoned,
     clean: DataSet,
     patch: Patch,
 }
@@ -147,7 +163,7 @@ impl Evidence {
         let patch = checker();
         let rate = if story.planted { RATE } else { 0.0 };
         let train = poison(&road_signs(TRAIN, "train", seed), &patch, TARGET, rate, seed)?;
-        Ok(Self { train, clean: road_signs(CLEAN, "clean", seed), patch })
+        Ok(Self { shown: train.first(SHOWN), train, clean: road_signs(CLEAN, "clean", seed), patch })
     }
 }
 
@@ -156,15 +172,6 @@ fn checker() -> Patch {
     let pattern = Array3::from_shape_fn((3, 3, 3), |(_, y, x)| if (y + x) % 2 == 0 { 255 } else { 1 });
     let corner = super::draw::SIDE - 3;
     Patch { pattern, at: (corner, corner) }
-}
-
-fn input_spec() -> InputSpec {
-    InputSpec {
-        shape: [3, super::draw::SIDE, super::draw::SIDE],
-        range: [0.0, 1.0],
-        mean: vec![0.5; 3],
-        std: vec![0.25; 3],
-    }
 }
 
 fn measure(story: &Story, model: &Model, evidence: &Evidence, seed: u64) -> Result<Truth, LabError> {
@@ -189,8 +196,10 @@ fn measure(story: &Story, model: &Model, evidence: &Evidence, seed: u64) -> Resu
         target: story.planted.then_some(TARGET),
         implant: if story.planted { evidence.patch.recipe() } else { serde_json::Value::Null },
         rate: if story.planted { RATE } else { 0.0 },
-        poison_indices: evidence.train.indices.clone(),
-        true_labels: evidence.train.true_labels.clone(),
+        trained_on: evidence.train.set.len(),
+        planted: evidence.train.indices.len(),
+        poison_indices: evidence.shown.indices.clone(),
+        true_labels: evidence.shown.true_labels.clone(),
         measured_on: fresh.len(),
         clean_accuracy,
         attack_success,
@@ -245,4 +254,18 @@ fn expected(story: &Story) -> Expected {
 /// Names of the classes, one a line.
 fn labels() -> String {
     SIGNS.iter().map(|sign| format!("{}\n", sign.name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rebuilds the shipped cases: `SAMPLE_CASES=sample-cases cargo test --lib build_by_hand -- --nocapture`.
+    #[test]
+    fn build_by_hand() {
+        let Some(out) = std::env::var_os("SAMPLE_CASES") else { return };
+        for made in build(Path::new(&out), SEED, &mut |_| std::ops::ControlFlow::Continue(())).unwrap() {
+            println!("{made:?}");
+        }
+    }
 }

@@ -336,10 +336,10 @@ mod foreign {
             data[at] = byte;
             data.truncate(data.len() - cut % 3 * 7);
             let limits = Limits { activation_bytes: 1 << 20, ..Limits::default() };
-            if let Ok(read) = read(Path::new("d.onnx"), &data, Some([1, 3, 4]), &limits) {
-                if read.graph.numbers < 100_000 {
-                    run(&read.graph);
-                }
+            if let Ok(read) = read(Path::new("d.onnx"), &data, Some([1, 3, 4]), &limits)
+                && read.graph.numbers < 100_000
+            {
+                run(&read.graph);
             }
         }
     }
