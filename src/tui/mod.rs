@@ -137,11 +137,11 @@ pub fn pick(entries: Vec<Entry>, options: &Options) -> Result<Option<Entry>, Err
             Some(Signal::End(_)) => return Ok(None),
             Some(Signal::Suspend) => {
                 guard.suspend()?;
-                terminal.clear()?;
+                run::anew(&mut terminal)?;
             }
             Some(Signal::Resumed) => {
                 guard.retake()?;
-                terminal.clear()?;
+                run::anew(&mut terminal)?;
             }
             None => {}
         }

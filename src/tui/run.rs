@@ -21,7 +21,7 @@ const PATIENCE: usize = 50;
 /// Runs the workbench until the analyst leaves or a signal ends it.
 pub(super) fn run(mut app: App, guard: &Guard) -> Result<Exit, Error> {
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-    let exit = turn(&mut app, guard, &mut terminal)?;
+    let exit = turn(&mut app, guard, &mut terminal);
     app.stop_all();
     for _ in 0..PATIENCE {
         app.poll();
@@ -30,7 +30,14 @@ pub(super) fn run(mut app: App, guard: &Guard) -> Result<Exit, Error> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(exit)
+    exit
+}
+
+/// Clears the screen and has everything drawn again. (`Terminal::clear` would ask the terminal where its cursor is, and
+/// wait for an answer that not every terminal gives.)
+pub(super) fn anew(terminal: &mut Terminal<CrosstermBackend<Stdout>>) -> std::io::Result<()> {
+    let size = terminal.size()?;
+    terminal.resize(size.into())
 }
 
 fn turn(
@@ -42,13 +49,14 @@ fn turn(
     loop {
         match guard.signal() {
             Some(Signal::End(signal)) => return Ok(Exit::Signal(signal)),
-            Some(Signal::Suspend) => {
-                guard.suspend()?;
-                terminal.clear()?;
-            }
-            Some(Signal::Resumed) => {
-                guard.retake()?;
-                terminal.clear()?;
+            Some(signal) => {
+                if signal == Signal::Suspend {
+                    guard.suspend()?;
+                } else {
+                    guard.retake()?;
+                }
+                anew(terminal)?;
+                app.touch();
             }
             None => {}
         }
@@ -66,13 +74,11 @@ fn turn(
             match app.handle(&event::read()?) {
                 Next::Stay => {}
                 Next::Leave => return Ok(Exit::Left),
-                Next::Suspend => {
-                    guard.suspend()?;
-                    terminal.clear()?;
-                    app.touch();
-                }
-                Next::Redraw => {
-                    terminal.clear()?;
+                next => {
+                    if next == Next::Suspend {
+                        guard.suspend()?;
+                    }
+                    anew(terminal)?;
                     app.touch();
                 }
             }
