@@ -1,4 +1,7 @@
-//! `laocoon run`: a network over images; logits and activations out.
+//! `laocoon run`: a network over images; what it puts out, and the activations of a layer.
+//!
+//! `logits` is the network's own output. Where that is a softmax, the values before it are written too, as
+//! `logits_before_softmax`.
 
 use super::{CaseOptions, Exit, Usage, deliver, target};
 use crate::evidence::safetensors::{Stored, write};
@@ -46,22 +49,24 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let (Some(model), Some(data)) = (model, data.into_iter().next()) else {
         bail!("the model or the data could not be loaded");
     };
-    let (mut logits, mut activations) = (Vec::new(), Vec::new());
+    let (mut outputs, mut logits, mut activations) = (Vec::new(), Vec::new(), Vec::new());
     let all: Vec<usize> = (0..data.set.len()).collect();
     for some in all.chunks(BATCH) {
         let Some(unit) = data.set.unit(some) else { bail!("{}: holds no images", args.data.display()) };
-        match &args.layer {
-            None => logits.push(model.logits(unit.view())?),
-            Some(layer) => {
-                let (a, l) = model.activations(unit.view(), layer).map_err(|e| Usage(e.to_string()))?;
-                activations.push(a);
-                logits.push(l);
-            }
+        outputs.push(model.outputs(unit.view())?);
+        if model.closing_softmax() {
+            logits.push(model.logits(unit.view())?);
+        }
+        if let Some(layer) = &args.layer {
+            let (a, _) = model.activations(unit.view(), layer).map_err(|e| Usage(e.to_string()))?;
+            activations.push(a);
         }
     }
-    let mut arrays = vec![("logits", stack(&logits)?)];
-    if args.layer.is_some() {
-        arrays.push(("activations", stack(&activations)?));
+    let mut arrays = vec![("logits", stack(&outputs)?)];
+    for (name, parts) in [("logits_before_softmax", logits), ("activations", activations)] {
+        if !parts.is_empty() {
+            arrays.push((name, stack(&parts)?));
+        }
     }
     let stored: Vec<(&str, Stored)> =
         arrays.iter().map(|(name, a)| (*name, Stored::from(a.view().into_dyn()))).collect();
