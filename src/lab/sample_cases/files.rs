@@ -122,7 +122,8 @@ mod tests {
     fn stories_say_what_they_are_and_have_no_gaps() {
         for story in &STORIES {
             let text = readme(story, &truth());
-            assert!(text.contains(NOTICE) && text.contains("right 96 times"), "{text}");
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains(NOTICE) && words.contains("right 96 times"), "{text}");
             assert!(!text.contains(['{', '}']), "{text}");
         }
     }

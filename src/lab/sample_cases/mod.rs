@@ -149,7 +149,7 @@ pub fn data(seed: u64) -> Result<Vec<File>, LabError> {
         let evidence = Evidence::make(story, seed)?;
         out.push((
             format!("{}/train.safetensors", story.name),
-            specimen::dataset_bytes(&evidence.train.set)?,
+            specimen::dataset_bytes(&evidence.shown.set)?,
         ));
         out.push((format!("{}/clean.safetensors", story.name), specimen::dataset_bytes(&evidence.clean)?));
     }
@@ -244,7 +244,7 @@ fn expected(story: &Story) -> Expected {
     Expected {
         schema: SCHEMA.to_owned(),
         exit_code: 1,
-        must_flag: ["neural-cleanse", "activation-clustering", "trigger-probe"].map(flag).into(),
+        must_flag: ["neural-cleanse", "trigger-probe"].map(flag).into(),
         must_not_flag: strings(&always),
         must_rank: vec![
             rank("spectral-signatures", "scores", Some(TARGET), 0.9),
