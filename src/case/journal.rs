@@ -4,6 +4,7 @@
 //! at a line break, or a whole rewrite; those only show against a head hash kept elsewhere (a report, a seal).
 
 use super::line::{self, LineError};
+use super::whole::sync_folder;
 use super::{Event, JournalRecord, SessionError};
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -308,11 +309,6 @@ fn contents(file: &mut File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(meta.len() as usize);
     file.take(CAP).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Syncs the folder of a file, so that its name is on disk too.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Keeps the bytes of a torn line in `journal.torn-<n>`. An earlier attempt that was itself cut off is replaced; other

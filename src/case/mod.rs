@@ -14,12 +14,14 @@ pub mod session;
 pub mod state;
 mod timeline;
 pub mod verify;
+mod whole;
 
 pub use assessment::{Assessment, assess};
 pub use blobs::{BlobError, BlobKind, Blobs, record_of};
 pub use event::{Event, InputRef, Planned};
 pub use session::{Session, SessionError};
 pub use state::{CaseState, Moment, Numbered, ProcedureState, Status};
+pub use whole::write_whole;
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +41,12 @@ pub struct JournalRecord {
 /// The time for a journal record: RFC 3339 UTC, milliseconds. The one place in `case` that reads a clock.
 pub fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
+}
+
+/// Target and features of this build, for the record.
+pub fn build() -> String {
+    let features = if cfg!(feature = "lapack") { " lapack" } else { "" };
+    format!("{}-{}{features}", std::env::consts::ARCH, std::env::consts::OS)
 }
 
 #[cfg(test)]

@@ -1,1 +1,290 @@
 //! Arguments, and one file per command.
+//!
+//! Results go to stdout, progress and errors to stderr. Exit codes are the contract's: see [`Exit`].
+
+mod explain;
+mod lab;
+mod open;
+mod progress;
+mod replay;
+mod report;
+mod run;
+mod scan;
+mod session_dir;
+mod target;
+mod verify;
+
+use crate::procedure::{Effort, Phase, Severity};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What a command's end means to a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing at or above the threshold, and everything planned finished.
+    Pass = 0,
+    /// Findings at or above the threshold (`verify`: something differs).
+    Found = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Evidence refused or unreadable, or a procedure failed or was stopped.
+    Incomplete = 3,
+    /// A bug: a panic was caught; the session is kept.
+    Bug = 70,
+    /// Ended by SIGINT, SIGTERM or SIGHUP; everything done so far is kept.
+    Signal = 130,
+}
+
+impl Exit {
+    /// From a code of [`crate::case::gate`].
+    fn of(code: u8) -> Self {
+        match code {
+            0 => Exit::Pass,
+            1 => Exit::Found,
+            2 => Exit::Usage,
+            3 => Exit::Incomplete,
+            _ => Exit::Bug,
+        }
+    }
+
+    /// How the workbench was left.
+    fn left(exit: crate::tui::Exit) -> Self {
+        match exit {
+            crate::tui::Exit::Left => Exit::Pass,
+            crate::tui::Exit::Signal(_) => Exit::Signal,
+        }
+    }
+}
+
+/// An error of the caller's making: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// A forensics workbench for suspect machine-learning models.
+#[derive(Debug, Parser)]
+#[command(name = "laocoon", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    open: open::OpenArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The workbench: a case folder, case.toml, model file, data set or session folder.
+    Open(open::OpenArgs),
+    /// The same investigation without a screen: the CI gate and the batch job.
+    Scan(scan::ScanArgs),
+    /// Runs a network over images and writes its logits and activations.
+    Run(run::RunArgs),
+    /// Steps through a saved session, read-only; needs no model file.
+    Replay(replay::ReplayArgs),
+    /// Checks a session: chain, blobs, evidence.
+    Verify(verify::VerifyArgs),
+    /// Writes the report of a session.
+    Report(report::ReportArgs),
+    /// Makes known cases for validation. For isolated, authorised use only.
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
+    /// A procedure's page: what it looks at, assumes, when it is wrong, what it costs.
+    Explain(explain::ExplainArgs),
+    /// All procedures with what they need and cost.
+    List,
+    /// Paths, terminal and build facts.
+    Info,
+    /// Shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, as roff.
+    Man,
+}
+
+/// Options that shape an investigation, shared by `open` and `scan`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CaseOptions {
+    /// Data to use: PATH (clean images), or training=PATH, clean=PATH, test=PATH, suspect=PATH. Repeatable.
+    #[arg(long, value_name = "PATH")]
+    pub data: Vec<String>,
+    /// Only these procedures, and those whose outcome they read.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Only these phases.
+    #[arg(long, value_name = "PHASE", value_delimiter = ',')]
+    pub phase: Vec<PhaseArg>,
+    /// Amount of work, in steps and not in seconds, so that a run repeats [default: standard].
+    #[arg(long, value_name = "EFFORT")]
+    pub effort: Option<EffortArg>,
+    /// Seed of every random draw [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Computing threads; results do not depend on it [default: all cores].
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub threads: usize,
+    /// Session folder: created, or continued when it exists.
+    #[arg(long, value_name = "DIR")]
+    pub session: Option<PathBuf>,
+    /// Architecture of bare weights: a built-in name, or a network description file (JSON).
+    #[arg(long, value_name = "NAME|FILE")]
+    pub architecture: Option<String>,
+}
+
+/// `--effort`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum EffortArg {
+    /// Cheap looks only.
+    Quick,
+    /// The default.
+    Standard,
+    /// As far as the methods go.
+    Thorough,
+}
+
+impl From<EffortArg> for Effort {
+    fn from(arg: EffortArg) -> Self {
+        match arg {
+            EffortArg::Quick => Effort::Quick,
+            EffortArg::Standard => Effort::Standard,
+            EffortArg::Thorough => Effort::Thorough,
+        }
+    }
+}
+
+/// `--phase`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[expect(missing_docs, reason = "the phases' own names")]
+pub enum PhaseArg {
+    Triage,
+    Detection,
+    Recovery,
+    Impact,
+    Attribution,
+}
+
+impl From<PhaseArg> for Phase {
+    fn from(arg: PhaseArg) -> Self {
+        match arg {
+            PhaseArg::Triage => Phase::Triage,
+            PhaseArg::Detection => Phase::Detection,
+            PhaseArg::Recovery => Phase::Recovery,
+            PhaseArg::Impact => Phase::Impact,
+            PhaseArg::Attribution => Phase::Attribution,
+        }
+    }
+}
+
+/// `--fail-on`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[expect(missing_docs, reason = "the severities' own names")]
+pub enum SeverityArg {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(arg: SeverityArg) -> Self {
+        match arg {
+            SeverityArg::Low => Severity::Low,
+            SeverityArg::Medium => Severity::Medium,
+            SeverityArg::High => Severity::High,
+            SeverityArg::Critical => Severity::Critical,
+        }
+    }
+}
+
+/// The program: parses the arguments, runs the command, and turns every end into an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let end = std::panic::catch_unwind(|| dispatch(cli));
+    let exit = match end {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => {
+            complain(&error);
+            if error.is::<Usage>() { Exit::Usage } else { Exit::Incomplete }
+        }
+        Err(panic) => {
+            let what = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            complain(&anyhow::anyhow!("this is a bug: {what}; the session so far is kept"));
+            Exit::Bug
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        None => open::run(cli.open),
+        Some(Command::Open(args)) => open::run(args),
+        Some(Command::Scan(args)) => scan::run(&args),
+        Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Verify(args)) => verify::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Lab(command)) => lab::run(&command),
+        Some(Command::Explain(args)) => explain::page(&args),
+        Some(Command::List) => explain::list(),
+        Some(Command::Info) => explain::info(),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "laocoon", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Some(Command::Man) => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            print(&String::from_utf8_lossy(&page))
+        }
+    }
+}
+
+/// Writes a result to stdout. A reader that went away (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<Exit> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(Exit::Pass),
+    }
+}
+
+/// Writes a result to a file (created or replaced whole), or to stdout.
+fn deliver(output: Option<&std::path::Path>, text: &[u8]) -> anyhow::Result<()> {
+    use anyhow::Context;
+    use std::io::Write;
+    match output {
+        Some(path) => {
+            crate::case::write_whole(path, text).with_context(|| format!("{}: cannot write", path.display()))
+        }
+        None => match std::io::stdout().lock().write_all(text) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// An error line on stderr, its causes joined, nothing in it able to act on the terminal.
+fn complain(error: &anyhow::Error) {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    say(&format!("laocoon: {}", causes.join(": ")));
+}
+
+/// A line on stderr.
+#[expect(clippy::print_stderr, reason = "the one place that writes progress and errors")]
+fn say(line: &str) {
+    eprintln!("{}", crate::evidence::text::visible(line));
+}
+
+/// Whether progress can be drawn as a bar.
+fn stderr_is_screen() -> bool {
+    std::io::stderr().is_terminal()
+}

@@ -110,7 +110,10 @@ impl RawArray<'_> {
 
     /// An error about this array.
     pub fn error(&self, code: &'static str, reason: impl Into<String>) -> EvidenceError {
-        EvidenceError::at(self.path, format!("array '{}'", self.name.shown()), code, reason)
+        // The one array of an npy file has no name.
+        let name = self.name.shown();
+        let place = if name.is_empty() { name } else { format!("array '{name}'") };
+        EvidenceError::at(self.path, place, code, reason)
     }
 
     fn wrong_type(&self, wanted: &str) -> EvidenceError {
@@ -197,10 +200,11 @@ mod tests {
             .flat_map(|b| b.to_le_bytes())
             .collect();
         let got = raw(&name, Dtype::F16, &[6], &bits).to_f32().unwrap();
-        assert_eq!(got.as_slice().unwrap()[..5], [1.0, -2.0, 5.960_464_5e-8, 65504.0, f32::INFINITY]);
-        assert!(got[[5]] == 0.0 && got[[5]].is_sign_negative());
+        let expected = [1.0, -2.0, 5.960_464_5e-8, 65504.0, f32::INFINITY].map(f32::to_bits);
+        assert_eq!(got.iter().take(5).map(|x| x.to_bits()).collect::<Vec<_>>(), expected);
+        assert_eq!(got[[5]].to_bits(), (-0f32).to_bits());
         let brain = raw(&name, Dtype::BF16, &[1], &[0xc0, 0x3f]).to_f32().unwrap();
-        assert_eq!(brain[[0]], 1.5);
+        assert_eq!(brain[[0]].to_bits(), 1.5f32.to_bits());
     }
 
     #[test]
@@ -209,7 +213,7 @@ mod tests {
         let data: Vec<u8> = [1f32, 4., 2., 5., 3., 6.].iter().flat_map(|x| x.to_be_bytes()).collect();
         let array = RawArray { big_endian: true, fortran: true, ..raw(&name, Dtype::F32, &[2, 3], &data) };
         assert_eq!(array.to_f32().unwrap(), ndarray::array![[1f32, 2., 3.], [4., 5., 6.]].into_dyn());
-        assert_eq!(array.to_f64().unwrap()[[1, 2]], 6.0);
+        assert_eq!(array.to_f64().unwrap()[[1, 2]].to_bits(), 6f64.to_bits());
     }
 
     #[test]

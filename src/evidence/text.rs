@@ -1,6 +1,7 @@
 //! Text that comes from evidence: names, labels, metadata. The attacker wrote it.
 
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 
 /// Text from evidence. Has no `Display`: every sink must choose how to show it, and starts from [`Untrusted::shown`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -33,7 +34,10 @@ pub fn visible(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if acts(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c if acts(c) => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
             c => out.push(c),
         }
     }

@@ -3,7 +3,20 @@
 //! Procedures make figures, the journal stores them as JSON blobs, and every surface (terminal, SVG, PNG, plain
 //! rows) renders them from this one description, so that replay, report and screen agree.
 
+pub mod csv;
+mod draw;
+mod ink;
+pub mod label;
+pub mod png;
+pub mod rows;
+pub mod svg;
+
 use serde::{Deserialize, Serialize};
+
+/// Why a figure could not be drawn.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot draw the figure: {0}")]
+pub struct RenderError(pub String);
 
 /// One picture. `title` is a whole sentence fragment that reads without the picture ("Anomaly index per class").
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -135,3 +148,6 @@ pub struct Thumbnail {
     /// `height × width × channels` values.
     pub pixels: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests;

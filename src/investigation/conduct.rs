@@ -20,16 +20,17 @@ struct End {
 }
 
 impl Investigation {
-    /// A new session takes its evidence in at once; one that is opened again only when something is to be run.
-    pub(super) fn begin(&mut self) {
+    /// Says what was set aside, and takes the evidence in: at once when the case was given anew, so that what lies there
+    /// now is compared with what the session knows; of a session that is only resumed, when something is to be run or
+    /// the register has gaps.
+    pub(super) fn begin(&mut self, anew: bool) {
         for (bytes, kept) in std::mem::take(&mut self.recovered) {
             self.warnings.push(format!("a torn journal record ({bytes} bytes) was set aside in {kept}"));
             self.tell(Event::Recovered { bytes, kept });
         }
-        let state = self.state();
-        let all_known =
-            register::entries(&self.case).iter().all(|e| state.evidence.iter().any(|i| i.id == e.id));
-        if self.scribe.read_only().is_none() && !all_known {
+        let known = |id: &str| self.scribe.state().evidence.iter().any(|i| i.id == id);
+        let gaps = register::entries(&self.case).iter().any(|e| !known(&e.id));
+        if self.scribe.read_only().is_none() && (anew || gaps) {
             self.begin_intake();
         }
     }

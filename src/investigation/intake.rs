@@ -9,8 +9,9 @@ use crate::evidence::{Bytes, CaseFile, EvidenceError, Item, Limits, Role, Untrus
 use crate::jobs::{Halt, guarded};
 use crate::network::Model;
 use crate::network::load::{Architecture, open_model};
-use crate::procedure::{Data, Monitor, Tensor};
+use crate::procedure::{Data, Monitor, Silent, Tensor};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Fingerprints at intake, by item id.
@@ -101,6 +102,25 @@ pub(super) fn take_in(
     let prints = Arc::new(reader.prints);
     let (arrays, lost) = arrays(state, blobs, monitor)?;
     Ok(Materials { items, model, data, prints, arrays, lost })
+}
+
+/// What a case names, loaded without a session.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The register, in order.
+    pub items: Vec<Item>,
+    /// The model, if it could be loaded.
+    pub model: Option<Arc<Model>>,
+    /// Data sets that could be loaded.
+    pub data: Vec<Data>,
+}
+
+/// Takes in everything a case names, without a session; what is wrong with an item is in its register line.
+pub fn load(case: &CaseFile, limits: &Limits) -> Loaded {
+    let taken = take_in(case, &CaseState::default(), &Blobs::new(Path::new("")), limits, &Silent);
+    // Only a cancel ends early, and nobody here cancels.
+    let Materials { items, model, data, .. } = taken.unwrap_or_default();
+    Loaded { items, model, data }
 }
 
 fn own(role: Role) -> bool {

@@ -13,6 +13,7 @@ mod scribe;
 #[cfg(test)]
 mod tests;
 
+pub use intake::{Loaded, load};
 pub use options::{LiveJob, OpenError, Options, RequestError, Target};
 pub use rerun::{Rerun, Same, rerun};
 
@@ -117,7 +118,7 @@ impl Investigation {
             this.must(Event::CaseOpened {
                 case: this.case.clone(),
                 tool: env!("CARGO_PKG_VERSION").to_owned(),
-                build: build(),
+                build: crate::case::build(),
                 seed,
                 effort,
                 only,
@@ -132,7 +133,7 @@ impl Investigation {
         if this.state().planned != planned || this.state().overrides != overrides {
             this.tell(Event::Planned { procedures: planned, overrides });
         }
-        this.begin();
+        this.begin(true);
         Ok(this)
     }
 
@@ -173,7 +174,7 @@ impl Investigation {
                 overrides: BTreeMap::new(),
             });
         }
-        this.begin();
+        this.begin(false);
         Ok(this)
     }
 
@@ -224,6 +225,11 @@ impl Investigation {
             let path = self.session.join(journal::FILE);
             OpenError::Session(SessionError::Write { path, reason })
         })
+    }
+
+    /// The session folder.
+    pub fn folder(&self) -> &Path {
+        &self.session
     }
 
     /// What is on disk, folded.
@@ -407,20 +413,7 @@ fn differs(
     }
 }
 
-/// Target and features of this build, for the record.
-fn build() -> String {
-    let features = if cfg!(feature = "lapack") { " lapack" } else { "" };
-    format!("{}-{}{features}", std::env::consts::ARCH, std::env::consts::OS)
-}
-
 /// Keeps the case file as read beside the journal.
 fn write_case(session: &Path, case: &CaseFile) -> std::io::Result<()> {
-    use std::io::Write;
-    let path = session.join("case.toml");
-    let temporary = session.join("case.toml.tmp");
-    let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(case.text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, &path)?;
-    std::fs::File::open(session)?.sync_all()
+    crate::case::write_whole(&session.join("case.toml"), case.text.as_bytes())
 }

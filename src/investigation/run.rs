@@ -81,12 +81,12 @@ pub(super) fn run(task: &Task, worker: &Worker<Figure>, changed: &dyn Fn(Vec<Cha
     if outcome.limits.trim().is_empty() {
         return Err(Halt::Failed("a bug in the program: the outcome does not state its limits".to_owned()));
     }
-    let arrays = outcome.arrays.iter().map(|(name, t)| (name.clone(), Arc::new(t.clone()))).collect();
-    let kept = match blobs.keep(&outcome) {
-        Ok(record) => Kept::Record(Box::new(record)),
-        Err(_) => Kept::Outcome(Box::new(outcome)),
-    };
-    Ok(Ran { kept, arrays })
+    let share =
+        |arrays: BTreeMap<String, Tensor>| arrays.into_iter().map(|(name, t)| (name, Arc::new(t))).collect();
+    Ok(match blobs.keep(&outcome) {
+        Ok(record) => Ran { kept: Kept::Record(Box::new(record)), arrays: share(outcome.arrays) },
+        Err(_) => Ran { arrays: share(outcome.arrays.clone()), kept: Kept::Outcome(Box::new(outcome)) },
+    })
 }
 
 /// An item that is no longer what it was at intake: its id, and what differs.

@@ -1,4 +1,4 @@
-//! The same network with less to do: batch normalisation merged into the convolution before it, ReLU into whatever
+//! The same network with less to do: batch normalisation merged into the convolution before it, `ReLU` into whatever
 //! is before it, and nothing that the output does not need. Values merged away lose their names here.
 
 use super::NetworkError;
@@ -65,7 +65,7 @@ pub(crate) fn fold(graph: &Graph, output: ValueId) -> Result<Graph, NetworkError
     to.finish(output)
 }
 
-/// Whether a ReLU may be merged into an operator: one whose gradient does not look at its own output.
+/// Whether a `ReLU` may be merged into an operator: one whose gradient does not look at its own output.
 fn takes_relu(op: &Op) -> bool {
     matches!(op, Op::Conv2d(_) | Op::Linear(_) | Op::BatchNorm(_) | Op::Arith(_))
 }

@@ -53,7 +53,7 @@ pub struct Node {
     pub inputs: Vec<ValueId>,
     /// Shape of its value, per image.
     pub shape: Vec<usize>,
-    /// Whether its value is clamped at zero from below (a ReLU fused into it by [`super::fold`]).
+    /// Whether its value is clamped at zero from below (a `ReLU` fused into it by [`super::fold`]).
     pub relu: bool,
 }
 
@@ -223,7 +223,7 @@ impl Builder {
         Ok(id)
     }
 
-    /// Fuses a ReLU into the last node pushed.
+    /// Fuses a `ReLU` into the last node pushed.
     pub(crate) fn relu(&mut self) {
         if let Some(node) = self.graph.nodes.last_mut() {
             node.relu = true;

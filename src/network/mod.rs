@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! file ─load─▶ graph::Graph ─from_graph─▶ Model {logits, activations, input_gradient}
-//!                    └─ fold: batch norm and ReLU merged into what comes before, for speed
+//!                    └─ fold: batch norm and `ReLU` merged into what comes before, for speed
 //! ```
 
 #[cfg(test)]

@@ -284,13 +284,13 @@ fn figure(formats: &BTreeMap<Format, u64>) -> Figure {
 mod tests {
     use super::*;
     use crate::procedure::Concern;
-    use crate::triage::examine::tests::{case_of, run};
+    use crate::triage::examine::tests::{case_of, onnx_file, run};
     use std::fs;
 
     #[test]
     fn safe_formats_find_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("m.onnx"), b"\x08\x08\x12\x01x\x3a\x00").unwrap();
+        fs::write(dir.path().join("m.onnx"), onnx_file()).unwrap();
         fs::write(dir.path().join("l.txt"), b"cat\ndog\n").unwrap();
         let toml = "[case]\nid = \"x\"\n[model]\npath = \"m.onnx\"\nlabels = \"l.txt\"\n";
         let out = run(&FORMAT_SAFETY, &case_of(dir.path(), toml));

@@ -69,7 +69,7 @@ impl Procedure for Integrity {
                 Ok(differences) => tally.take_manifest(item, &path, &differences),
                 Err(Trouble::Stopped) => return Err(Stop::Cancelled),
                 Err(Trouble::Evidence(e)) => {
-                    tally.unchecked.push(format!("{} by its manifest ({e})", item.id))
+                    tally.unchecked.push(format!("{} by its manifest ({e})", item.id));
                 }
             }
             done += 1;

@@ -1,2 +1,166 @@
 //! The workbench: loop, terminal guard, command table, theme, panes, overlays, widgets. Reads
 //! [`crate::case::CaseState`] and never changes it.
+//!
+//! Everything is drawn from a [`Source`]: a live [`Investigation`] or a replayed [`Session`]. [`app::App`] is the whole
+//! workbench without a terminal, which is what the tests drive; [`run`], [`replay`] and [`pick`] put a terminal around it,
+//! [`plain`] writes the same as text.
+
+pub mod app;
+pub mod command;
+pub mod export;
+mod input;
+pub mod overlay;
+pub mod paint;
+pub mod pane;
+mod picker;
+mod plain;
+mod run;
+pub mod screen;
+pub mod source;
+pub mod standing;
+pub mod sweep;
+pub mod terminal;
+#[cfg(test)]
+mod tests;
+pub mod text;
+pub mod theme;
+pub mod view;
+pub mod widget;
+
+pub use export::{Exported, Exporter};
+pub use picker::Entry;
+pub use source::{Replay, Source};
+
+use crate::case::Session;
+use crate::investigation::Investigation;
+use app::App;
+use input::{Input, Ready};
+use picker::{Picked, Picker};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use std::io::{IsTerminal, stdout};
+use std::sync::Arc;
+use std::time::Duration;
+use terminal::{Guard, Signal};
+use theme::Theme;
+
+/// How the workbench is to look and what it can call.
+#[derive(Clone)]
+pub struct Options {
+    /// `--color`: `None` leaves it to the terminal and `NO_COLOR`.
+    pub color: Option<bool>,
+    /// Whether the mouse is taken (the terminal's own selection then needs shift).
+    pub mouse: bool,
+    /// Who writes reports.
+    pub exporter: Option<Arc<dyn Exporter>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { color: None, mouse: true, exporter: None }
+    }
+}
+
+impl Options {
+    fn theme(&self) -> Theme {
+        Theme::detect(self.color, |name| std::env::var_os(name))
+    }
+}
+
+/// How the workbench was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By the analyst.
+    Left,
+    /// By a signal (its number); the exit code of a shell is 128 more.
+    Signal(i32),
+}
+
+/// Why the workbench could not go on. The session on disk is not touched by any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Output goes to a file or pipe.
+    #[error(
+        "the workbench needs a terminal: use --plain for text, or `laocoon scan` for a run without a screen"
+    )]
+    NoTerminal,
+    /// The terminal refused.
+    #[error("the terminal does not answer: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+/// Shows an investigation at work until the analyst leaves. What still runs then is stopped and recorded as stopped.
+///
+/// # Errors
+/// No terminal, or the terminal does not answer.
+pub fn run(investigation: Investigation, options: &Options) -> Result<Exit, Error> {
+    show(Box::new(investigation), options)
+}
+
+/// Steps through a saved session, read-only, from its end.
+///
+/// # Errors
+/// No terminal, or the terminal does not answer.
+pub fn replay(session: Session, options: &Options) -> Result<Exit, Error> {
+    show(Box::new(Replay::new(session)), options)
+}
+
+/// Shows any source.
+///
+/// # Errors
+/// No terminal, or the terminal does not answer.
+pub fn show(source: Box<dyn Source>, options: &Options) -> Result<Exit, Error> {
+    let theme = options.theme();
+    let guard = enter(options, theme)?;
+    run::run(App::new(source, theme, options.exporter.clone()), &guard)
+}
+
+fn enter(options: &Options, theme: Theme) -> Result<Guard, Error> {
+    if !stdout().is_terminal() {
+        return Err(Error::NoTerminal);
+    }
+    Ok(Guard::enter(options.mouse, !theme.mono())?)
+}
+
+/// Lets the analyst choose a case; `None` when they leave without a choice.
+///
+/// # Errors
+/// No terminal, or the terminal does not answer.
+pub fn pick(entries: Vec<Entry>, options: &Options) -> Result<Option<Entry>, Error> {
+    let theme = options.theme();
+    let guard = enter(options, theme)?;
+    let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+    let mut picker = Picker::new(entries, theme);
+    let input = Input::open()?;
+    loop {
+        match guard.signal() {
+            Some(Signal::End(_)) => return Ok(None),
+            Some(Signal::Suspend) => {
+                guard.suspend()?;
+                run::anew(&mut terminal)?;
+            }
+            Some(Signal::Resumed) => {
+                guard.retake()?;
+                run::anew(&mut terminal)?;
+            }
+            None => {}
+        }
+        terminal.draw(|frame| picker.draw(frame))?;
+        if input.wait(Duration::from_millis(50))? == Ready::Gone {
+            return Ok(None);
+        }
+        if !crossterm::event::poll(Duration::ZERO)? {
+            continue;
+        }
+        match picker.handle(&crossterm::event::read()?) {
+            Picked::Open => {}
+            Picked::None => return Ok(None),
+            Picked::Entry(n) => return Ok(picker.into_entries().into_iter().nth(n)),
+        }
+    }
+}
+
+/// The text of all panes of a source, pictures as tables: `--plain`, for live work and replay alike.
+pub fn plain(source: &dyn Source) -> String {
+    plain::plain(source)
+}

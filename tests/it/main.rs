@@ -1,7 +1,13 @@
-//! One binary for all integration tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::float_cmp, reason = "helpers of tests")]
+//! The integration tests: one binary, one module per area.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod cases;
 mod data_side;
+mod evidence;
+mod house;
 mod model_side;
 mod network;
+mod pty;
+mod session;
 mod shared;

@@ -1,8 +1,9 @@
 //! The executor against the zoo: logits and penultimate activations of every model, as ONNX and as described
 //! safetensors, agree with the reference to 1e-3 of the largest number.
 
+use crate::shared;
 use laocoon::evidence::safetensors::SafeTensors;
-use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry};
+use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry, Untrusted};
 use laocoon::network::Model;
 use laocoon::network::load::{Architecture, open_model};
 use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2};
@@ -10,20 +11,10 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-fn shared() -> Option<PathBuf> {
-    let root = std::env::var_os("LAOCOON_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    root.is_dir().then_some(root)
-}
-
 fn cases() -> Vec<PathBuf> {
-    let Some(root) = shared() else {
-        println!("skipped: no shared material");
-        return Vec::new();
-    };
-    let mut all: Vec<PathBuf> = ["zoo", "zoo/external"]
-        .iter()
-        .flat_map(|f| std::fs::read_dir(root.join(f)).unwrap())
+    let folders = ["zoo", "zoo/external"].into_iter().filter_map(shared::path);
+    let mut all: Vec<PathBuf> = folders
+        .flat_map(|f| std::fs::read_dir(f).unwrap())
         .map(|e| e.unwrap().path())
         .filter(|p| p.join("ref_logits.safetensors").is_file())
         .collect();
@@ -33,7 +24,7 @@ fn cases() -> Vec<PathBuf> {
 
 fn bytes(path: &Path) -> Bytes {
     let data = std::fs::read(path).unwrap();
-    let sha256 = Sha256::digest(&data).iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = format!("{:x}", Sha256::digest(&data));
     Bytes { path: path.to_owned(), data: Arc::new(data), sha256 }
 }
 
@@ -51,7 +42,7 @@ fn input(case: &Path) -> InputSpec {
 fn load(case: &Path, model: &str) -> Model {
     let arch = case.join("arch.json");
     let text = std::fs::read_to_string(&arch).unwrap();
-    if model.ends_with(".onnx") {
+    if model == "model.onnx" {
         let entry = entry(case, model, Some(input(case)));
         return open_model(&entry, &bytes(&case.join(model)), None, &[], &Limits::default()).unwrap();
     }
@@ -112,5 +103,117 @@ fn logits_and_activations_agree_with_the_zoo() {
             assert!(distance(logits.view(), direct.view()) < 1e-5, "{name} {file}");
             assert!(distance(penult.view(), want_penult.view()) < 1e-3, "{name} {file}");
         }
+    }
+}
+
+#[test]
+fn hostile_onnx_files_are_refused_with_their_reason_or_read() {
+    let Some(root) = shared::path("hostile") else { return };
+    let table = std::fs::read_to_string(root.join("MANIFEST.csv")).unwrap();
+    let mut rows = csv::Reader::from_reader(table.as_bytes());
+    let head = rows.headers().unwrap().clone();
+    let column = |name: &str| head.iter().position(|h| h == name).unwrap();
+    let (file, expected, code) = (column("file"), column("expected"), column("reason_code"));
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for row in rows.records() {
+        let row = row.unwrap();
+        let path = root.join(&row[file]);
+        if path.extension().is_none_or(|e| e != "onnx") || !path.is_file() {
+            continue;
+        }
+        seen += 1;
+        let data = std::fs::read(&path).unwrap();
+        let limits = Limits { activation_bytes: 64 << 20, ..Limits::default() };
+        let read = laocoon::network::onnx::read(&path, &data, None, &limits);
+        let found = read.as_ref().map_or_else(|e| e.code, |_| "none");
+        let wanted = match (&row[expected], &row[code]) {
+            ("accept", _) => "none",
+            // Never run, and named as what it is: control flow.
+            ("reject", "onnx.limit") if row[file].contains("loop") => "onnx.op.unknown",
+            ("reject" | "flag", code) => code,
+            _ => continue,
+        };
+        if found != wanted {
+            let reason = read.err().map_or(String::new(), |e| e.reason);
+            wrong.push(format!("{}: {found} instead of {wanted}: {reason}", &row[file]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 30, "{seen} files");
+}
+
+#[test]
+fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
+    let Some(case) = cases().into_iter().find(|c| c.ends_with("d01")) else { return };
+    let text = std::fs::read_to_string(case.join("arch.json")).unwrap();
+    let whole = bytes(&case.join("model.safetensors"));
+    let open = |bytes: &Bytes, architecture: Option<Architecture>, labels: usize| {
+        let labels: Vec<_> = (0..labels).map(|k| Untrusted::new(k.to_string())).collect();
+        open_model(&entry(&case, "model.safetensors", None), bytes, architecture, &labels, &Limits::default())
+    };
+    let refused = |architecture: Option<Architecture>, labels| {
+        open(&whole, architecture, labels).unwrap_err().to_string()
+    };
+    assert!(refused(None, 0).contains("model.safetensors: holds weights only"));
+    assert!(refused(Some(Architecture::Named("vgg")), 0).contains("no built-in architecture 'vgg'"));
+    assert!(refused(Some(Architecture::Named("resnet8")), 0).contains("stem.weight"));
+    assert!(
+        refused(Some(Architecture::Named("smallcnn")), 9).contains("labels: 9 class names for 10 outputs")
+    );
+    let described = |text: &str| {
+        let path = Path::new("arch.json");
+        refused(Some(Architecture::Description { path, text }), 0)
+    };
+    assert!(described("{").starts_with("arch.json: line 1: not a network description"));
+    let wider = text.replace("\"out_features\": 64", "\"out_features\": 65");
+    let said = described(&wider);
+    assert!(
+        said.contains("model.safetensors: ") && said.contains("fc1.weight") && said.contains("[65, 1568]"),
+        "{said}"
+    );
+    let renamed = text.replace("conv2.weight", "conv9.weight");
+    assert!(described(&renamed).contains("no tensor 'conv9.weight'"), "{}", described(&renamed));
+
+    let named = open(&whole, Some(Architecture::Named("smallcnn")), 0).unwrap();
+    let x = images(&case, 8);
+    assert_eq!(named.logits(x.view()).unwrap(), load(&case, "model.safetensors").logits(x.view()).unwrap());
+    let cut = Bytes { data: Arc::new(whole.data[..whole.data.len() - 5].to_vec()), ..whole.clone() };
+    assert_eq!(open(&cut, Some(Architecture::Named("smallcnn")), 0).unwrap_err().code, "st.offset.eof");
+    let pickle = bytes(&case.join("model.pt"));
+    let error = open(&pickle, None, 0).unwrap_err();
+    assert!(error.code == "model.format" && error.to_string().contains("never loaded"), "{error}");
+}
+
+/// `cargo test --test it network::speed -- --ignored --nocapture`: images a second of one thread at batch 32, by the
+/// time that thread spent on a core (Linux), so that a busy machine disturbs little.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    let spent = || -> f64 {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        text.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e-9
+    };
+    let rate = |f: &mut dyn FnMut()| {
+        f();
+        let best = (0..6).fold(f64::INFINITY, |best, _| {
+            let start = spent();
+            (0..8).for_each(|_| f());
+            best.min((spent() - start) / 8.0)
+        });
+        32.0 / best
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for case in cases().into_iter().filter(|c| ["d01", "d05", "xd4"].iter().any(|n| c.ends_with(n))) {
+        let model = load(&case, "model.onnx");
+        let x = images(&case, 32);
+        let ones = Array2::ones((32, model.class_count()));
+        let (forward, gradient) = pool.install(|| {
+            let forward = rate(&mut || drop(model.logits(x.view()).unwrap()));
+            let gradient = rate(&mut || drop(model.input_gradient(x.view(), &mut |_| ones.clone()).unwrap()));
+            (forward, gradient)
+        });
+        let name = case.file_name().unwrap().to_string_lossy();
+        println!("{name}: forward {forward:.0}, input gradient {gradient:.0} images/s per thread");
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn parse(source: &str, path: &Path, root: &Path) -> Result<CaseFile, 
         return Err(file.value(&raw.case.id, "id is empty"));
     }
     let model = raw.model.map(|m| file.model(m)).transpose()?;
-    let data = raw.data.into_iter().map(|d| file.data(d)).collect::<Result<Vec<_>, _>>()?;
+    let data = raw.data.into_iter().map(|d| file.data(&d)).collect::<Result<Vec<_>, _>>()?;
     let mut unexamined = Vec::new();
     if model.as_ref().is_some_and(|m| m.signature.is_some()) {
         unexamined.push("model.signature".to_owned());
@@ -146,8 +146,8 @@ struct File<'a> {
 
 impl File<'_> {
     fn line(&self, offset: usize) -> String {
-        let before = self.source.as_bytes().get(..offset).unwrap_or_default();
-        format!("line {}", before.iter().filter(|&&b| b == b'\n').count() + 1)
+        let before = self.source.get(..offset).unwrap_or(self.source);
+        format!("line {}", before.matches('\n').count() + 1)
     }
 
     fn syntax(&self, e: &toml::de::Error) -> EvidenceError {
@@ -249,7 +249,7 @@ impl File<'_> {
         Ok(InputSpec { shape, range, mean, std })
     }
 
-    fn data(&self, d: RawData) -> Result<DataEntry, EvidenceError> {
+    fn data(&self, d: &RawData) -> Result<DataEntry, EvidenceError> {
         let role = match d.role {
             RawRole::Training => Role::Training,
             RawRole::Clean => Role::Clean,

@@ -140,6 +140,13 @@ fn paths_stay_in_the_folder() {
     assert!(e.to_string().contains("symbolic link leads out"), "{e}");
 }
 
+fn write(path: PathBuf, name: &str, array: &crate::evidence::safetensors::Stored) -> PathBuf {
+    let bytes =
+        crate::evidence::safetensors::write([(name, array)], &std::collections::BTreeMap::default()).unwrap();
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
 #[test]
 fn the_command_line_makes_a_case() {
     let dir = tempfile::tempdir().unwrap();
@@ -147,11 +154,6 @@ fn the_command_line_makes_a_case() {
     let limits = Limits::default();
     let w = crate::evidence::safetensors::Stored::from(ndarray::array![1f32]);
     let images = crate::evidence::safetensors::Stored::from(ndarray::Array4::<u8>::zeros((2, 1, 4, 4)));
-    fn write(path: PathBuf, name: &str, array: &crate::evidence::safetensors::Stored) -> PathBuf {
-        let bytes = crate::evidence::safetensors::write([(name, array)], &Default::default()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        path
-    }
     let model = write(dir.path().join("net.safetensors"), "fc.weight", &w);
     let near = write(dir.path().join("near.safetensors"), "images", &images);
     let far = write(other.path().join("far.safetensors"), "images", &images);
@@ -159,7 +161,7 @@ fn the_command_line_makes_a_case() {
     let text = |p: &Path| p.to_str().unwrap().to_owned();
 
     let data = [text(&near), format!("training={}", text(&far))];
-    let case = CaseFile::from_paths(&[model.clone()], &data, &limits).unwrap();
+    let case = CaseFile::from_paths(std::slice::from_ref(&model), &data, &limits).unwrap();
     assert_eq!((case.id.as_str(), &case.root), ("net", &root));
     assert_eq!(case.model.as_ref().unwrap().path, Path::new("net.safetensors"));
     assert_eq!(
@@ -170,7 +172,7 @@ fn the_command_line_makes_a_case() {
     assert_eq!(case.locate(&case.data[1].path).unwrap(), far.canonicalize().unwrap());
     assert!(case.text.contains("role = \"training\""), "{}", case.text);
 
-    let alone = CaseFile::from_paths(&[near.clone()], &[], &limits).unwrap();
+    let alone = CaseFile::from_paths(std::slice::from_ref(&near), &[], &limits).unwrap();
     assert_eq!((alone.model.is_none(), alone.data[0].role), (true, Role::Training));
     let both = CaseFile::from_paths(&[near.clone(), model.clone(), model.clone()], &[], &limits).unwrap();
     assert_eq!((both.data[0].role, both.artefacts.len()), (Role::Clean, 1));

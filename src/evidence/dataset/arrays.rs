@@ -64,9 +64,9 @@ pub(super) fn check_counts(path: &Path, set: &DataSet, limits: &Limits) -> Resul
     }
     let counts = [
         ("labels", (!set.labels.is_empty()).then_some(set.labels.len())),
-        ("activations", set.activations.as_ref().map(|a| a.nrows())),
-        ("pred_probs", set.pred_probs.as_ref().map(|a| a.nrows())),
-        ("groups", set.groups.as_ref().map(|a| a.len())),
+        ("activations", set.activations.as_ref().map(ndarray::ArrayBase::nrows)),
+        ("pred_probs", set.pred_probs.as_ref().map(ndarray::ArrayBase::nrows)),
+        ("groups", set.groups.as_ref().map(ndarray::ArrayBase::len)),
     ];
     let what = if set.images.is_some() { "images" } else { "samples" };
     for (name, count) in counts {
@@ -145,12 +145,11 @@ fn layout(axes: [usize; 3], expect: &Expect) -> Option<Layout> {
     }
     let colour = |n: usize| n == 1 || n == 3;
     match (colour(a), colour(c)) {
-        (true, false) => Some(Layout::ChannelsFirst),
+        (false, false) => None,
         (false, true) => Some(Layout::ChannelsLast),
         // Rows and columns are alike in an image, channels are not.
         (true, true) if a == b && b != c => Some(Layout::ChannelsLast),
-        (true, true) => Some(Layout::ChannelsFirst),
-        (false, false) => None,
+        (true, _) => Some(Layout::ChannelsFirst),
     }
 }
 

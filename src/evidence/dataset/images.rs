@@ -128,9 +128,10 @@ impl Decoded {
     fn as_channels(&self, channels: usize) -> Option<impl Fn(usize, usize) -> u8 + '_> {
         let has = self.channels;
         let grey = || self.pixels.chunks_exact(3).all(|p| matches!(p, [r, g, b] if r == g && g == b));
-        (has == channels || (has, channels) == (1, 3) || ((has, channels) == (3, 1) && grey())).then(|| {
-            move |c: usize, at: usize| self.pixels.get(at * has + c.min(has - 1)).copied().unwrap_or(0)
-        })
+        let fits = has == channels || (has, channels) == (1, 3) || ((has, channels) == (3, 1) && grey());
+        let value =
+            move |c: usize, at: usize| self.pixels.get(at * has + c.min(has - 1)).copied().unwrap_or(0);
+        fits.then_some(value)
     }
 }
 
@@ -164,13 +165,23 @@ fn dimensions(source: &Source, name: &Path) -> Result<(usize, usize), EvidenceEr
 }
 
 fn size_of(bytes: &Bytes, name: &Path, limits: &Limits) -> Result<(usize, usize), EvidenceError> {
-    let (w, h) = reader(bytes, name)?.into_dimensions().map_err(|e| bad(name, &e))?;
+    let (w, h) = match png_size(&bytes.data).filter(|(w, h)| *w.max(h) > limits.image_side) {
+        Some(vast) => vast,
+        None => reader(bytes, name)?.into_dimensions().map_err(|e| bad(name, &e))?,
+    };
     if w.max(h) > limits.image_side {
         let reason =
             format!("it says it is {w}×{h} pixels, the cap is {} a side (image_side)", limits.image_side);
         return Err(EvidenceError::whole(name, "image.size", reason));
     }
     Ok((h as usize, w as usize))
+}
+
+/// Width and height as a PNG's first chunk says them, also when nothing follows it.
+fn png_size(data: &[u8]) -> Option<(u32, u32)> {
+    let (_, rest) = data.strip_prefix(b"\x89PNG\r\n\x1a\n")?.split_first_chunk::<4>()?;
+    let (w, rest) = rest.strip_prefix(b"IHDR")?.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*w), u32::from_be_bytes(*rest.first_chunk::<4>()?)))
 }
 
 fn decode(
@@ -180,7 +191,7 @@ fn decode(
     reference: &str,
 ) -> Result<Decoded, EvidenceError> {
     let named = |mut e: EvidenceError| {
-        e.path = name.to_owned();
+        name.clone_into(&mut e.path);
         e
     };
     let bytes = source.read(name).map_err(named)?;

@@ -35,11 +35,9 @@ pub(super) fn parse(
             fail(line, "csv.malformed", text::visible(&e.to_string()))
         })?;
         let line = record.position().map_or(0, csv::Position::line);
-        if i == 0 {
-            if let Some(found) = header(&record) {
-                columns = found;
-                continue;
-            }
+        if let Some(found) = header(&record).filter(|_| i == 0) {
+            columns = found;
+            continue;
         }
         let (Some(file), Some(label)) = (record.get(columns.0), record.get(columns.1)) else {
             let reason = format!("{} fields; a file and a label are needed", record.len());

@@ -1,15 +1,21 @@
 //! A data set in memory: images, labels, and the optional arrays of the contract.
 
 mod arrays;
+mod folder;
 mod idx;
 mod images;
+mod kind;
 mod list;
 mod load;
+mod names;
 mod npy;
 mod npz;
 
+pub use folder::load_folder;
 pub use images::check as check_image;
-pub use load::{Kind, Loaded, check_list, class_names, kind, load_file, load_folder};
+pub use kind::{Kind, kind};
+pub use load::{Loaded, check_list, load_file};
+pub use names::class_names;
 pub use npy::Npy;
 pub use npz::members as npz_members;
 
@@ -89,7 +95,7 @@ impl DataSet {
         for (mut to, &i) in out.outer_iter_mut().zip(indices) {
             match self.images.as_ref()? {
                 Pixels::U8(a) => {
-                    to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0)
+                    to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0);
                 }
                 Pixels::F32(a) => to.assign(&a.index_axis(ndarray::Axis(0), i)),
             }

@@ -34,6 +34,7 @@ const NEVER: &str = "recognised and described, never loaded";
 const DATA: &str = "read as a data set";
 
 /// The description of a format.
+#[expect(clippy::too_many_lines, reason = "one table, a line or two per format")]
 pub fn describe(format: Format) -> &'static Description {
     macro_rules! d {
         ($name:literal, $what:literal, $code:ident, $danger:literal, $handling:expr) => {{
@@ -116,7 +117,7 @@ pub fn describe(format: Format) -> &'static Description {
         Format::Csv => d!("csv", "CSV table", No, "", "read as a list of samples and labels"),
         Format::Json => d!("json", "JSON text", No, "", "read as a network description"),
         Format::Toml => d!("toml", "TOML text", No, "", "read as a case file"),
-        Format::Text => d!("text", "text", No, "", "read as class names or digests"),
+        Format::Text => d!("text", "text file", No, "", "read as class names or digests"),
         Format::Zip => d!(
             "zip",
             "zip archive",

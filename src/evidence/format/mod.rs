@@ -54,8 +54,8 @@ impl Format {
 const LOOK: usize = 1 << 20;
 
 /// Recognises a file by its content. `head` is the whole file where it is at hand (an archive's directory is at its
-/// end), else its beginning; `len` is the size of the whole file; `name` only decides between kinds of text and
-/// between an IDX file with a wrong size and nothing known.
+/// end), else its beginning; `len` is the size of the whole file; `name` only decides between kinds of text, and whose reader
+/// is to say what is wrong with a file that looks like nothing known.
 ///
 /// Total and bounded: looks at most at about a megabyte and at 65,536 archive members.
 pub fn sniff(head: &[u8], len: u64, name: Option<&str>) -> Format {
@@ -93,10 +93,29 @@ pub fn sniff(head: &[u8], len: u64, name: Option<&str>) -> Format {
     if let Some(format) = protobuf::kind(look) {
         return format;
     }
-    if pickle::is_text(look) {
+    if pickle::is_text(look, promised(&name) == Some(Format::Pickle)) {
         return Format::Pickle;
     }
-    texts::kind(look, head.len() as u64 == len && head.len() == look.len(), &name).unwrap_or(Format::Unknown)
+    let whole = head.len() as u64 == len && head.len() == look.len();
+    if let Some(text) = texts::kind(look, whole, &name) {
+        return text;
+    }
+    // Nothing is known: the reader of the format that the name promises can say best what is wrong.
+    match promised(&name) {
+        Some(format) if format != Format::Pickle && container(look).is_none() => format,
+        _ => Format::Unknown,
+    }
+}
+
+/// What a name promises, where that decides anything.
+fn promised(name: &str) -> Option<Format> {
+    match name.rsplit_once('.')?.1 {
+        "onnx" => Some(Format::Onnx),
+        "safetensors" => Some(Format::Safetensors),
+        "npy" => Some(Format::Npy),
+        "pkl" | "pickle" | "pt" | "pth" | "ckpt" | "joblib" => Some(Format::Pickle),
+        _ => None,
+    }
 }
 
 /// A length field within the file and a JSON object after it.

@@ -21,9 +21,9 @@ pub(super) fn is_binary(head: &[u8]) -> bool {
 }
 
 /// A pickle without a protocol mark: its opcodes can be followed from the first byte to a STOP, or it begins by
-/// importing a name.
-pub(super) fn is_text(head: &[u8]) -> bool {
-    imports(head) || walk(head).is_some_and(|n| n >= 3)
+/// importing a name. Two opcodes are enough where the name says pickle, and too few to tell from prose elsewhere.
+pub(super) fn is_text(head: &[u8], named: bool) -> bool {
+    imports(head) || walk(head).is_some_and(|n| n >= if named { 2 } else { 3 })
 }
 
 /// `c module \n name \n opcode`, after any MARK.
@@ -109,7 +109,7 @@ fn walk(bytes: &[u8]) -> Option<usize> {
             }
             Argument::Lines(lines) => {
                 for _ in 0..lines {
-                    let end = at + bytes.get(at..)?.iter().take(1 << 16).position(|&b| b == b'\n')?;
+                    let end = at + bytes.get(at..)?.iter().position(|&b| b == b'\n')?;
                     fits(opcode, bytes.get(at..end)?).then_some(())?;
                     at = end + 1;
                 }
@@ -137,14 +137,15 @@ mod tests {
     #[test]
     fn pickles_are_told_from_prose() {
         assert!(is_binary(b"\x80\x04\x95\x02\0\0\0\0\0\0\0N."));
-        assert!(is_text(b"cos\nsystem\n(S'true'\ntR."));
-        assert!(is_text(b"(dp0\nS'a'\np1\nI1\ns."));
-        assert!(is_text(b"]q\0(K\x01K\x02e."));
+        assert!(is_text(b"cos\nsystem\n(S'true'\ntR.", false));
+        assert!(is_text(b"(dp0\nS'a'\np1\nI1\ns.", false));
+        assert!(is_text(b"]q\0(K\x01K\x02e.", false));
+        assert!(is_text(b"P../secret\n.", true) && !is_text(b"Page\n.", false));
         assert!(is_torch_legacy(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."));
         for prose in
             ["Is it a pickle? No.", "class\nname\n", "Stop.\n", "I.\n", "(a) yes.", "cat,dog\nbird,1\n"]
         {
-            assert!(!is_text(prose.as_bytes()), "{prose}");
+            assert!(!is_text(prose.as_bytes(), true), "{prose}");
         }
     }
 }

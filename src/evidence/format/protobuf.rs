@@ -13,14 +13,15 @@ pub(super) fn kind(head: &[u8]) -> Option<Format> {
     for field in fields.by_ref() {
         match (field.number, field.value) {
             // ModelProto.ir_version; SavedModel.saved_model_schema_version
-            (1, Value::Number(n)) if n < 1000 => version = Some(n),
+            (1, Value::Number(n)) => version = Some(n),
             // ModelProto.producer_name is text; SavedModel.meta_graphs is a message that begins with a message.
             (2, Value::Bytes { data, .. }) if is_meta_graph(data) => saved = true,
             (2..=4 | 6, Value::Bytes { .. }) => producer = true,
-            (5, Value::Number(_)) => {}
             // ModelProto.graph, opset_import
             (7 | 8, Value::Bytes { .. }) => onnx = true,
-            (14 | 20 | 25 | 26, Value::Bytes { .. }) => {}
+            (5, Value::Number(_)) | (14 | 20 | 25 | 26, Value::Bytes { .. }) => {}
+            // What follows a graph is appended; what comes before one is another format.
+            _ if onnx && version.is_some() => break,
             _ => return None,
         }
     }
@@ -32,7 +33,7 @@ pub(super) fn kind(head: &[u8]) -> Option<Format> {
     }
 }
 
-/// Whether bytes can begin a MetaGraphDef: meta_info_def (1) or graph_def (2), each a message.
+/// Whether bytes can begin a `MetaGraphDef`: `meta_info_def` (1) or `graph_def` (2), each a message.
 fn is_meta_graph(data: &[u8]) -> bool {
     let first = Fields { rest: data, done: 0 }.next();
     matches!(first, Some(Field { number: 1 | 2, value: Value::Bytes { data, .. } })

@@ -19,7 +19,7 @@ fn zip_of(names: &[&str]) -> Vec<u8> {
 fn content_decides_and_not_the_name() {
     let st = crate::evidence::safetensors::write(
         [("w", &crate::evidence::safetensors::Stored::from(ndarray::array![1f32]))],
-        &Default::default(),
+        &std::collections::BTreeMap::default(),
     );
     assert_eq!(is(&st.unwrap(), "model.pkl"), Format::Safetensors);
     assert_eq!(is(b"\x80\x02cos\nsystem\nq\0.", "model.safetensors"), Format::Pickle);
@@ -44,7 +44,11 @@ fn content_decides_and_not_the_name() {
     assert_eq!(is(b"", "m.onnx"), Format::Empty);
     assert_eq!(is(b"\x89PNG\r\n\x1a\n", "x"), Format::Image);
     assert_eq!(is(b"\xff\xd8\xff\xe0", "x"), Format::Image);
-    assert_eq!(is(&[0x13, 0x37, 0xff, 0xfe, 0xd0], "x.onnx"), Format::Unknown);
+    let noise = [0x13, 0x37, 0xff, 0xfe, 0xd0];
+    assert_eq!(is(&noise, "x.bin"), Format::Unknown);
+    // Whose reader is to say what is wrong.
+    assert_eq!(is(&noise, "x.onnx"), Format::Onnx);
+    assert_eq!(is(b"7z\xbc\xaf\x27\x1c\0\xff", "x.onnx"), Format::Unknown);
 }
 
 #[test]

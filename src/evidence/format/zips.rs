@@ -15,6 +15,7 @@ pub(super) fn kind(bytes: &[u8]) -> Format {
     }
     let names: Vec<String> = names.into_iter().map(|n| n.to_ascii_lowercase().replace('\\', "/")).collect();
     let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|n| test(n));
+    let ends = |n: &str, with: &str| n.ends_with(with);
     let base = |n: &str, file: &str| n == file || n.ends_with(&format!("/{file}"));
     if any(&|n| base(n, "constants.pkl") || n.starts_with("code/") || n.contains("/code/")) {
         return Format::TorchScript;
@@ -25,11 +26,11 @@ pub(super) fn kind(bytes: &[u8]) -> Format {
     if any(&|n| n == "config.json") && any(&|n| n == "metadata.json" || n.ends_with("model.weights.h5")) {
         return Format::KerasV3;
     }
-    if !names.is_empty() && names.iter().all(|n| n.ends_with(".npy")) {
+    if !names.is_empty() && names.iter().all(|n| ends(n, ".npy")) {
         return Format::Npz;
     }
     // A torch archive with its pickle renamed.
-    if any(&|n| base(n, "byteorder") || n.contains("/data/") || n.ends_with(".pkl") || n.contains(".data/")) {
+    if any(&|n| base(n, "byteorder") || n.contains("/data/") || ends(n, ".pkl") || n.contains(".data/")) {
         return Format::TorchZip;
     }
     Format::Zip
@@ -39,7 +40,7 @@ pub(super) fn kind(bytes: &[u8]) -> Format {
 fn local_names(bytes: &[u8]) -> Vec<String> {
     let (mut names, mut at) = (Vec::new(), 0usize);
     while names.len() < MEMBERS {
-        let Some(found) = find(bytes, at, b"PK\x03\x04") else { break };
+        let Some(found) = find(bytes, at, *b"PK\x03\x04") else { break };
         let Some(header) = bytes.get(found..found + 30) else { break };
         let (packed, name, extra) = (le(&header[18..22]), le(&header[26..28]), le(&header[28..30]));
         let end = found + 30 + name;
@@ -58,7 +59,7 @@ fn le(bytes: &[u8]) -> usize {
     bytes.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b))
 }
 
-fn find(bytes: &[u8], from: usize, signature: &[u8; 4]) -> Option<usize> {
+fn find(bytes: &[u8], from: usize, signature: [u8; 4]) -> Option<usize> {
     let rest = bytes.get(from..)?;
     rest.windows(4).position(|w| w == signature).map(|i| from + i)
 }
@@ -68,7 +69,7 @@ fn find(bytes: &[u8], from: usize, signature: &[u8; 4]) -> Option<usize> {
 pub(super) fn ends_as_archive(bytes: &[u8]) -> bool {
     let from = bytes.len().saturating_sub(22 + 65_535);
     let mut at = from;
-    while let Some(found) = find(bytes, at, b"PK\x05\x06") {
+    while let Some(found) = find(bytes, at, *b"PK\x05\x06") {
         if let Some(record) = bytes.get(found..found + 22) {
             let (entries, size, comment) = (le(&record[10..12]), le(&record[12..16]), le(&record[20..22]));
             let whole = found + 22 + comment <= bytes.len();

@@ -113,7 +113,9 @@ pub fn digest_listed(
     let mut lines: Vec<Vec<u8>> = out.iter().map(line).collect();
     lines.sort();
     let mut hash = Sha256::new();
-    lines.iter().for_each(|l| hash.update(l));
+    for line in &lines {
+        hash.update(line);
+    }
     let bytes = out.iter().map(|f| f.bytes).sum();
     Ok(FolderDigest { sha256: hex(&hash.finalize()), bytes, files: out, others: Vec::new() })
 }

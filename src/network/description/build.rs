@@ -26,7 +26,7 @@ pub enum ParamKind {
     Mean,
     /// Running variance.
     Variance,
-    /// Slope of a PReLU.
+    /// Slope of a `PReLU`.
     Slope,
     /// A constant of arithmetic: has no shape of its own.
     Constant,

@@ -9,7 +9,7 @@ pub const NAMES: [&str; 2] = ["smallcnn", "resnet8"];
 /// The description of a built-in architecture for images of `shape` (channels, height, width) and `classes` classes;
 /// `None` for any other name.
 ///
-/// - `smallcnn`: two 3×3 convolutions (16, 32 channels), each with ReLU and 2×2 max pooling, a hidden layer of 64.
+/// - `smallcnn`: two 3×3 convolutions (16, 32 channels), each with `ReLU` and 2×2 max pooling, a hidden layer of 64.
 /// - `resnet8`: a residual network of three blocks (16, 32, 64 channels) with batch normalisation.
 pub fn describe(name: &str, shape: [usize; 3], classes: usize) -> Option<Description> {
     let mut list = List { nodes: Vec::new() };

@@ -338,7 +338,9 @@ impl Model {
         let join = |(k, &v): (usize, &ValueId)| {
             let size = graph.size(v);
             let mut all = Vec::with_capacity(unit.shape()[0] * size);
-            pieces.iter().for_each(|p| all.extend_from_slice(&p[k]));
+            for piece in &pieces {
+                all.extend_from_slice(&piece[k]);
+            }
             shaped2(unit.shape()[0], size, all)
         };
         wanted.iter().enumerate().map(join).collect()

@@ -218,7 +218,7 @@ fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> 
             for axis in axes {
                 match usize::try_from(axis) {
                     Ok(axis) if axis <= a.ndim() && a.ndim() < cx.limits.rank => {
-                        a = a.insert_axis(Axis(axis))
+                        a = a.insert_axis(Axis(axis));
                     }
                     _ => return Err(step.fault("onnx.op.attr", "names an axis that does not exist")),
                 }

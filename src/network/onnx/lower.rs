@@ -334,7 +334,7 @@ impl<'n> Step<'n> {
             _ => {
                 let shown: Vec<i64> = a.ints.iter().copied().take(8).collect();
                 let reason =
-                    format!("attribute '{}' is {shown:?}, needs {len} numbers of at least {least}", name);
+                    format!("attribute '{name}' is {shown:?}, needs {len} numbers of at least {least}");
                 Err(self.fault("onnx.op.attr", reason))
             }
         }

@@ -63,6 +63,9 @@ fn build(model: &ModelProto, input: Option<[usize; 3]>, limits: &Limits) -> Resu
     let Some(graph) = &model.graph else {
         return Err(Fault::new("", "format.mismatch", "holds no ONNX graph"));
     };
+    // What holds of any graph comes first, whatever version it claims to be.
+    structure::functions(&model.functions)?;
+    let order = structure::order(graph, limits)?;
     let opset =
         model.opset_import.iter().find(|o| matches!(o.domain.as_str(), "" | "ai.onnx")).map(|o| o.version);
     let Some(opset) = opset else {
@@ -81,8 +84,6 @@ fn build(model: &ModelProto, input: Option<[usize; 3]>, limits: &Limits) -> Resu
         let reason = format!("IR version {}; {from} to {to} are read", model.ir_version);
         return Err(Fault::new("", "onnx.version", reason));
     }
-    structure::functions(&model.functions)?;
-    let order = structure::order(graph, limits)?;
     let lowered = lower::lower(graph, &order, opset, input, limits)?;
     let mut facts = vec![format!("ONNX opset {opset}")];
     let producer = [&model.producer_name, &model.producer_version].map(|s| visible(s)).join(" ");

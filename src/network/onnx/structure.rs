@@ -37,7 +37,9 @@ pub(crate) fn functions(functions: &[FunctionProto]) -> Result<(), Fault> {
     let mut callers: Vec<Vec<usize>> = vec![Vec::new(); functions.len()];
     let mut open: Vec<usize> = calls.iter().map(HashSet::len).collect();
     for (i, called) in calls.iter().enumerate() {
-        called.iter().for_each(|&c| callers[c].push(i));
+        for &c in called {
+            callers[c].push(i);
+        }
     }
     let mut done: Vec<usize> = (0..functions.len()).filter(|&i| open[i] == 0).collect();
     let mut next = 0;

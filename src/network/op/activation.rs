@@ -22,7 +22,7 @@ pub enum Activation {
         /// About 1.0507.
         gamma: f32,
     },
-    /// Held between two bounds (ReLU6: 0 and 6).
+    /// Held between two bounds (`ReLU6`: 0 and 6).
     Clip {
         /// Lower bound.
         min: f32,
@@ -132,7 +132,7 @@ impl Activation {
         }
     }
 
-    /// Its slope at `x`, where it takes the value `y`. At a kink: the slope the toolkits use (0 for ReLU at 0).
+    /// Its slope at `x`, where it takes the value `y`. At a kink: the slope the toolkits use (0 for `ReLU` at 0).
     pub fn slope<T: Scalar>(self, x: T, y: T) -> T {
         let of = |v: f32| T::of(f64::from(v));
         let (zero, one) = (T::zero(), T::one());
@@ -218,7 +218,7 @@ pub(crate) fn relu<T: Scalar>(y: &mut [T]) {
     }
 }
 
-/// Lets a gradient through where the output of a ReLU is above zero.
+/// Lets a gradient through where the output of a `ReLU` is above zero.
 pub(crate) fn relu_back<T: Scalar>(y: &[T], g: &mut [T]) {
     for (g, &y) in g.iter_mut().zip(y) {
         *g = if y > T::zero() { *g } else { T::zero() };
@@ -286,7 +286,7 @@ pub struct PRelu {
 
 impl PRelu {
     /// Numbers that share a slope.
-    fn run(&self, shape: &[usize], slopes: usize) -> usize {
+    fn run(shape: &[usize], slopes: usize) -> usize {
         shape.iter().product::<usize>() / slopes
     }
 }
@@ -310,7 +310,7 @@ impl Kernel for PRelu {
 
     fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
         let slopes = io.params[self.slope];
-        let run = self.run(io.out, slopes.len());
+        let run = Self::run(io.out, slopes.len());
         for (k, (y, x)) in y.chunks_exact_mut(run).zip(io.inputs[0].chunks_exact(run)).enumerate() {
             let slope = slopes[k % slopes.len()];
             for (y, &x) in y.iter_mut().zip(x) {
@@ -329,7 +329,7 @@ impl Kernel for PRelu {
         _: &mut Vec<T>,
     ) {
         let slopes = io.params[self.slope];
-        let run = self.run(io.out, slopes.len());
+        let run = Self::run(io.out, slopes.len());
         for (i, ((dx, &dy), &x)) in dx.iter_mut().zip(dy).zip(io.inputs[0]).enumerate() {
             *dx += if x > T::zero() { dy } else { dy * slopes[i / run % slopes.len()] };
         }
@@ -337,7 +337,7 @@ impl Kernel for PRelu {
 
     fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Vec<T>) {
         let count = io.params[self.slope].len();
-        let run = self.run(io.out, count);
+        let run = Self::run(io.out, count);
         for (i, (&dy, &x)) in dy.iter().zip(io.inputs[0]).enumerate() {
             if x < T::zero() {
                 grads[self.slope][i / run % count] += dy * x;

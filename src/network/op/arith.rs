@@ -113,7 +113,7 @@ impl Arith {
 }
 
 impl Arith {
-    fn side<'a, T>(&self, operand: &Operand, io: &Io<'a, T>, out: [usize; 3]) -> Side<'a, T> {
+    fn side<'a, T>(operand: &Operand, io: &Io<'a, T>, out: [usize; 3]) -> Side<'a, T> {
         let (data, shape, batched) = match operand {
             Operand::Input(k) => (io.inputs[*k], io.shapes[*k], true),
             Operand::Constant(id, shape) => (io.params[*id], shape.as_slice(), false),
@@ -131,7 +131,7 @@ impl Arith {
     /// Calls `f(index left, index right, index out)` for every number of the output.
     fn each<T: Scalar>(&self, io: &Io<T>, mut f: impl FnMut(&Side<T>, &Side<T>, usize, usize, usize)) {
         let out = Self::out(io);
-        let (left, right) = (self.side(&self.left, io, out), self.side(&self.right, io, out));
+        let (left, right) = (Self::side(&self.left, io, out), Self::side(&self.right, io, out));
         let mut o = 0;
         for i in 0..io.n {
             for c in 0..out[0] {

@@ -1,106 +1,12 @@
-//! The evidence register: one line per thing handed over.
+//! Taking in what a case names: opened, hashed, recognised, read; refused with a reason where something is wrong.
 
-use super::dataset::{self, DataSet, Expect};
-use super::intake::{self, Bytes, Fingerprint, Progress};
-use super::{CaseFile, EvidenceError, Format, InputSpec, Limits, SafeTensors, Untrusted, format, text};
-use serde::{Deserialize, Serialize};
+use super::{Item, ItemState, Role};
+use crate::evidence::dataset::{self, DataSet, Expect};
+use crate::evidence::intake::{self, Bytes, Fingerprint, Progress};
+use crate::evidence::{
+    CaseFile, EvidenceError, Format, InputSpec, Limits, SafeTensors, Untrusted, format, text,
+};
 use std::path::{Path, PathBuf};
-
-/// What an item is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// The suspect model.
-    Model,
-    /// Network description of a model that is bare weights.
-    Architecture,
-    /// Class names.
-    Labels,
-    /// Training data.
-    Training,
-    /// Images believed clean.
-    Clean,
-    /// Held-out test images.
-    Test,
-    /// Images that may carry a trigger.
-    Suspect,
-    /// A file given without a role (an artefact to be looked at, not run).
-    Artefact,
-}
-
-impl Role {
-    /// The name used in `case.toml`, JSON (`kind`) and panes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Model => "model",
-            Role::Architecture => "architecture",
-            Role::Labels => "labels",
-            Role::Training => "training",
-            Role::Clean => "clean",
-            Role::Test => "test",
-            Role::Suspect => "suspect",
-            Role::Artefact => "artefact",
-        }
-    }
-}
-
-/// Whether an item could be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
-pub enum ItemState {
-    /// Hashed, recognised, readable.
-    Accepted,
-    /// Not used: why (file, place, reason; already shown as visible text).
-    Refused(String),
-}
-
-/// One thing handed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// "E1", "E2", … in the order of the case file.
-    pub id: String,
-    /// What it is for.
-    pub role: Role,
-    /// Path as named in the case file or on the command line.
-    pub path: Untrusted,
-    /// What its content is (never judged by the name alone).
-    pub format: Format,
-    /// Size in bytes; of a folder, the sum over its files.
-    pub bytes: u64,
-    /// Lower-case hex SHA-256; of a folder, over the sorted lines `sha256␠␠relative path\n` of its files.
-    /// Empty only when the item could not be read at all.
-    pub sha256: String,
-    /// Number of files (1, or those in a folder).
-    pub files: u64,
-    /// Digest the case file publishes for it.
-    pub published: Option<String>,
-    /// Used or refused.
-    #[serde(flatten)]
-    pub state: ItemState,
-    /// What the reader learnt, for people ("ONNX opset 17, 12 nodes, 106 k parameters"; "1,800 images 28×28×1, 10 classes").
-    pub facts: Vec<Untrusted>,
-}
-
-impl Item {
-    /// Refuses an item, also one that was accepted before (its network or labels turned out not to fit). The code goes
-    /// into the reason, so that [`Item::refusal_code`] finds it in a journal too.
-    pub fn refuse(&mut self, error: &EvidenceError) {
-        self.state = ItemState::Refused(format!("{error} [{}]", error.code));
-    }
-
-    /// The reason code of a refused item, without its reason.
-    pub fn refusal_code(&self) -> Option<&str> {
-        match &self.state {
-            ItemState::Refused(reason) => reason.strip_suffix(']')?.rsplit_once('[').map(|(_, code)| code),
-            ItemState::Accepted => None,
-        }
-    }
-
-    /// Whether it could be used.
-    pub fn accepted(&self) -> bool {
-        self.state == ItemState::Accepted
-    }
-}
 
 /// One thing that a case names, before it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +63,8 @@ pub struct Taken {
 }
 
 /// Opens, hashes, recognises and reads one thing that the case names. Whatever is wrong with it becomes the reason of a
-/// refused item. `expect` is what is known of the model so far; [`DataSet::check_against`] can be called later too.
+/// refused item. `expect` is what is known of the model so far: images of
+/// another shape and labels that are no class of it refuse the item.
 ///
 /// `None` only when `progress` (bytes, or files of a folder) asked to stop.
 pub fn take_in(
@@ -211,7 +118,7 @@ fn open(
     let bytes = match intake::read_with(path, limits, progress) {
         Ok(bytes) => bytes,
         Err(e) => {
-            // Too large to be read is not too large to be named: size and, where it ends in time, digest.
+            // Too large to be read is not too large to be named.
             taken.item.bytes = taken.fingerprint.as_ref().map_or(0, |f| f.bytes);
             return Err(e);
         }
@@ -249,9 +156,17 @@ fn open(
         Role::Training | Role::Clean | Role::Test | Role::Suspect => {
             let loaded = dataset::load_file(&bytes, item.format, entry.role, expect, limits, progress)?;
             item.facts.extend(loaded.facts);
+            fits(&loaded.set, path, expect)?;
             Ok(Payload::Data(Box::new(loaded.set)))
         }
     }
+}
+
+/// Shape and labels against what is known of the model.
+fn fits(set: &DataSet, path: &Path, expect: &Expect) -> Result<(), EvidenceError> {
+    let Some(shape) = expect.shape.or_else(|| set.shape()) else { return Ok(()) };
+    let classes = if expect.classes.is_empty() { usize::MAX } else { expect.classes.len() };
+    set.check_against(path, classes, shape)
 }
 
 fn folder(
@@ -283,6 +198,7 @@ fn folder(
             "{n} links, pipes or devices in it were not followed (first: {first})"
         )));
     }
+    fits(&loaded.set, path, expect)?;
     Ok(Payload::Data(Box::new(loaded.set)))
 }
 
@@ -299,7 +215,7 @@ fn usable(
     }
     let (code, reason) = format::refusal(found, &bytes.data);
     let names: Vec<&str> = wanted.iter().map(|f| format::describe(*f).name).collect();
-    let reason = format!("{reason}; {what} is read from {}", names.join(" or "));
+    let reason = format!("{reason}; {what} is read from {}: export it", names.join(" or "));
     Err(EvidenceError::whole(path, code, reason))
 }
 
@@ -332,12 +248,14 @@ mod tests {
     fn items_in_order_with_digest_format_and_facts() {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
-        let weights = write([("w", &Stored::from(ndarray::array![1f32]))], &Default::default()).unwrap();
+        let weights =
+            write([("w", &Stored::from(ndarray::array![1f32]))], &std::collections::BTreeMap::default())
+                .unwrap();
         put("m.safetensors", &weights);
         put("net.json", b"{\"layers\": []}");
         put("labels.txt", b"cat\ndog\n");
         let images = Stored::from(ndarray::Array4::<u8>::zeros((2, 1, 3, 3)));
-        put("d.safetensors", &write([("images", &images)], &Default::default()).unwrap());
+        put("d.safetensors", &write([("images", &images)], &std::collections::BTreeMap::default()).unwrap());
         let case = case_in(
             dir.path(),
             "[case]\nid = \"x\"\n[model]\npath = \"m.safetensors\"\narchitecture = \"net.json\"\nlabels = \"labels.txt\"\n\

@@ -1,10 +1,13 @@
 //! One file, looked at without running anything: what it is, whether opening it elsewhere can hurt, whether it is
 //! whole, and whether its name says the truth. No case is needed.
 
+mod odd;
+
 use crate::evidence::dataset::{Npy, check_image, check_list, npz_members};
 use crate::evidence::format::{CodeRisk, container, describe, hidden_zip};
 use crate::evidence::intake::Bytes;
 use crate::evidence::{EvidenceError, Format, Limits, SafeTensors, Untrusted, format, text};
+use crate::network::onnx;
 use crate::procedure::{Concern, Confidence, Severity};
 
 /// Something about a file that a responder should know.
@@ -39,7 +42,7 @@ impl Reason {
 
 /// What a reader's refusal means: hiding bytes, climbing out and exhausting memory are built, not accidents.
 fn weight(code: &str) -> (Concern, Severity) {
-    const BUILT: [&str; 12] = [
+    const BUILT: [&str; 17] = [
         "st.duplicate_key",
         "st.offset.overlap",
         "st.offset.gap",
@@ -52,21 +55,39 @@ fn weight(code: &str) -> (Concern, Severity) {
         "zip.encrypted",
         "dataset.path_traversal",
         "polyglot.zip",
+        "onnx.external.traversal",
+        "onnx.external.special",
+        "onnx.tensor.ambiguous",
+        "onnx.function.recursive",
+        "onnx.limit",
     ];
     match code {
         "npy.object" => (Concern::UnsafeFormat, Severity::High),
         "format.executable" => (Concern::UnsafeFormat, Severity::Critical),
         c if BUILT.contains(&c) => (Concern::Malformed, Severity::High),
-        "format.empty" | "format.lfs_pointer" | "name_unprintable" | "st.name_unprintable" | "data.empty" => {
-            (Concern::Malformed, Severity::Low)
-        }
+        // Odd, or more than this program can do, and no damage.
+        "format.empty"
+        | "format.lfs_pointer"
+        | "name_unprintable"
+        | "st.name_unprintable"
+        | "st.name_injection"
+        | "csv.formula"
+        | "weights.nonfinite"
+        | "data.nonfinite"
+        | "onnx.version"
+        | "onnx.op.unknown"
+        | "onnx.op.attr"
+        | "onnx.graph.shape"
+        | "onnx.function"
+        | "onnx.external.missing" => (Concern::Malformed, Severity::Low),
         _ => (Concern::Malformed, Severity::Medium),
     }
 }
 
 /// Whether a reason code speaks about the file itself, and not about how it fits the case or whether it could be read.
 pub fn is_about_the_file(code: &str) -> bool {
-    const FAMILIES: [&str; 12] = [
+    const FAMILIES: [&str; 13] = [
+        "json.",
         "st.",
         "npy.",
         "npz.",
@@ -92,13 +113,9 @@ pub fn examine(bytes: &Bytes, name: &str, found: Format, limits: &Limits) -> Vec
         let detail = format!("it reads as {} and, from its end, as a zip archive", describe(found).what);
         out.push(Reason::coded("polyglot.zip", String::new(), detail));
     }
-    if let Err(e) = well_formed(bytes, found, limits) {
-        // A container that is malformed is said once.
-        if !out.iter().any(|r| r.code == e.code) {
-            out.push(Reason::refused(&e));
-        }
-    } else if found == Format::Safetensors {
-        out.extend(names_that_act(bytes, limits));
+    match well_formed(bytes, name, found, limits) {
+        Err(e) => out.push(Reason::refused(&e)),
+        Ok(()) => out.extend(odd::look(bytes, found, limits)),
     }
     out
 }
@@ -180,8 +197,7 @@ fn misnamed(name: &str, found: Format) -> Option<Reason> {
     let says = describe(promised[0]);
     // Worst when a name that promises mere data hides what runs code.
     let severity = match (says.code, about.code) {
-        (CodeRisk::No, CodeRisk::WhenLoaded | CodeRisk::IsProgram) => Severity::High,
-        (_, CodeRisk::IsProgram) => Severity::High,
+        (CodeRisk::No, CodeRisk::WhenLoaded) | (_, CodeRisk::IsProgram) => Severity::High,
         (_, CodeRisk::Indirect) => Severity::Medium,
         _ => Severity::Low,
     };
@@ -196,40 +212,35 @@ fn misnamed(name: &str, found: Format) -> Option<Reason> {
 }
 
 /// Reads a file of data as strictly as its reader does, keeping nothing.
-fn well_formed(bytes: &Bytes, found: Format, limits: &Limits) -> Result<(), EvidenceError> {
+fn well_formed(bytes: &Bytes, name: &str, found: Format, limits: &Limits) -> Result<(), EvidenceError> {
     let path = bytes.path.as_path();
+    let named = |ending: &str| name.to_ascii_lowercase().ends_with(ending);
     match found {
         Format::Safetensors => SafeTensors::parse(path, &bytes.data, limits).map(drop),
+        Format::Empty if named(".safetensors") => SafeTensors::parse(path, &bytes.data, limits).map(drop),
+        // Sizes that the file leaves open are the case's to fill in, not damage.
+        Format::Onnx => match onnx::read(path, &bytes.data, None, limits) {
+            Err(e) if e.code.starts_with("onnx.") || e.code == "format.mismatch" => Err(e),
+            _ => Ok(()),
+        },
         Format::Npy => Npy::parse(path, Untrusted::new(""), &bytes.data, limits).map(drop),
         Format::Npz => npz_members(path, &bytes.data, limits)?
             .into_iter()
             .try_for_each(|(name, data)| Npy::parse(path, name, &data, limits).map(drop)),
         Format::Image => check_image(bytes, limits),
         Format::Csv => check_list(bytes, limits),
+        Format::Json if !named(".jsonl") => json(bytes),
         _ => Ok(()),
     }
 }
 
-/// Names and metadata with characters that act on a terminal or deceive the eye.
-fn names_that_act(bytes: &Bytes, limits: &Limits) -> Option<Reason> {
-    let file = SafeTensors::parse(&bytes.path, &bytes.data, limits).ok()?;
-    let texts = file.iter().map(|t| t.name).chain(file.metadata().iter().flat_map(|(k, v)| [k, v]));
-    // Line breaks are ordinary in metadata.
-    let acts = |t: &&Untrusted| {
-        text::visible(&t.raw().replace(['\n', '\r', '\t'], " ")) != t.raw().replace(['\n', '\r', '\t'], " ")
-    };
-    let acting: Vec<&Untrusted> = texts.filter(acts).collect();
-    let first = acting.first()?.shown();
-    let detail = format!(
-        "{} names or notes hold invisible or acting characters, first: {}",
-        acting.len(),
-        cut(&first)
-    );
-    Some(Reason::coded("st.name_unprintable", String::new(), detail))
-}
-
-fn cut(text: &str) -> String {
-    text.char_indices().nth(100).map_or_else(|| text.to_owned(), |(at, _)| format!("{}…", &text[..at]))
+/// One JSON value and nothing after it, not nested too deep.
+fn json(bytes: &Bytes) -> Result<(), EvidenceError> {
+    let parsed: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&bytes.data);
+    parsed.map(drop).map_err(|e| {
+        let place = format!("line {}, column {}", e.line(), e.column());
+        EvidenceError::at(&bytes.path, place, "json.malformed", text::visible(&e.to_string()))
+    })
 }
 
 /// The format of bytes under a name.
@@ -261,7 +272,7 @@ pub(super) mod tests {
             model: None,
             data: Vec::new(),
             effort: Effort::default(),
-            overrides: Default::default(),
+            overrides: std::collections::BTreeMap::default(),
             earlier: Earlier::default(),
         }
     }
@@ -271,6 +282,20 @@ pub(super) mod tests {
         let out = procedure.run(case, &plan, &mut Context::new(0, procedure.about().id, &Silent)).unwrap();
         assert!(!out.limits.is_empty());
         out
+    }
+
+    /// A whole ONNX file: Flatten from 1×1×2×2 to 1×4.
+    pub fn onnx_file() -> Vec<u8> {
+        let field = |n: u8, body: &[u8]| [&[n << 3 | 2, body.len() as u8], body].concat();
+        let value = |name: &[u8], dims: &[u8]| {
+            let dims: Vec<u8> = dims.iter().flat_map(|&d| field(1, &[8, d])).collect();
+            let tensor = [&[8, 1], &field(2, &dims)[..]].concat();
+            [field(1, name), field(2, &field(1, &tensor))].concat()
+        };
+        let node = [field(1, b"x"), field(2, b"y"), field(4, b"Flatten")].concat();
+        let ends = [field(11, &value(b"x", &[1, 1, 2, 2])), field(12, &value(b"y", &[1, 4]))].concat();
+        let graph = [field(1, &node), field(2, b"g"), ends].concat();
+        [&[8, 8], &field(7, &graph)[..], &field(8, &[16, 17])].concat()
     }
 
     fn codes(name: &str, data: &[u8]) -> Vec<(String, Severity)> {
@@ -287,7 +312,7 @@ pub(super) mod tests {
 
     #[test]
     fn safe_formats_under_their_names_say_nothing() {
-        assert!(codes("a.onnx", b"\x08\x08\x12\x01x\x3a\x00").is_empty());
+        assert!(codes("a.onnx", &onnx_file()).is_empty());
         assert!(codes("a.safetensors", b"\x02\0\0\0\0\0\0\0{}").is_empty());
         assert!(codes("labels.txt", b"cat\ndog\n").is_empty());
         assert!(codes("net.json", b"{}").is_empty());
@@ -318,6 +343,16 @@ pub(super) mod tests {
         let named = b"{\"\\u001b[2J\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}";
         let file = [&(named.len() as u64).to_le_bytes()[..], named].concat();
         assert_eq!(one("a.safetensors", &file), ("st.name_unprintable".to_owned(), Severity::Low));
-        assert_eq!(one("a.safetensors", b""), ("format.empty".to_owned(), Severity::Low));
+        assert_eq!(codes("a.safetensors", b"")[0], ("format.empty".to_owned(), Severity::Low));
+        assert_eq!(one("a.bin", b"").0, "format.empty");
+        let nan = [
+            &b"\x93NUMPY\x01\0\x39\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }"[..],
+            &[0, 0, 0xc0, 0x7f],
+        ];
+        assert_eq!(one("a.npy", &nan.concat()).0, "data.nonfinite");
+        assert_eq!(one("a.csv", b"file,label\n=cmd|x,1\n-1.5,2\n").0, "csv.formula");
+        assert_eq!(one("a.txt", b"cat\n\x1b[2Jdog\n").0, "name_unprintable");
+        assert_eq!(one("a.json", b"{\"a\": NaN}").0, "json.malformed");
+        assert_eq!(one("a.onnx", &onnx_file()[..20]), ("onnx.protobuf".to_owned(), Severity::Medium));
     }
 }

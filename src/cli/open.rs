@@ -1,0 +1,171 @@
+//! `laocoon [open] PATH`: the workbench.
+
+use super::{CaseOptions, Exit, Usage, print, progress::Progress, say, session_dir, target};
+use crate::case::{Blobs, CaseState, Session, write_whole};
+use crate::evidence::{Limits, intake};
+use crate::investigation::{Investigation, Options};
+use crate::report::{self, Format};
+use crate::tui;
+use clap::Args;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `laocoon open PATH`.
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// A case folder, case.toml, model file, data set, or session folder. Without it: a list to pick from.
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    options: CaseOptions,
+    /// Linear text instead of a screen: runs everything, then prints every pane.
+    #[arg(long)]
+    plain: bool,
+    #[command(flatten)]
+    look: LookArgs,
+}
+
+/// How the screen looks.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LookArgs {
+    /// Colours: auto follows the terminal and NO_COLOR.
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
+    color: ColorArg,
+    /// Leave the mouse to the terminal.
+    #[arg(long)]
+    no_mouse: bool,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ColorArg {
+    /// The terminal's 16 colours, none when `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Colours even when `NO_COLOR` is set.
+    Always,
+    /// None: marks and words only.
+    Never,
+}
+
+impl LookArgs {
+    /// The workbench's options; reports go to `exports`.
+    pub fn options(&self, exports: Option<PathBuf>) -> tui::Options {
+        tui::Options {
+            color: match self.color {
+                ColorArg::Auto => None,
+                ColorArg::Always => Some(true),
+                ColorArg::Never => Some(false),
+            },
+            mouse: !self.no_mouse,
+            exporter: exports.map(|session| Arc::new(ToSession { session }) as Arc<dyn tui::Exporter>),
+        }
+    }
+}
+
+/// Writes reports into the session's own folder, never beside the evidence.
+struct ToSession {
+    session: PathBuf,
+}
+
+impl tui::Exporter for ToSession {
+    fn formats(&self) -> &[&'static str] {
+        &["html", "markdown", "json"]
+    }
+
+    fn export(&self, format: &str, state: &CaseState) -> Result<tui::Exported, String> {
+        let format = Format::named(format).ok_or_else(|| format!("no format '{format}'"))?;
+        let extension = if format == Format::Markdown { "md" } else { format.name() };
+        let folder = self.session.join("reports");
+        let path = folder.join(format!("report-{}.{extension}", state.events));
+        let text = report::render(format, state, &Blobs::new(&self.session));
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| write_whole(&path, text.as_bytes()))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(tui::Exported { path, sha256: intake::sha256(text.as_bytes()) })
+    }
+}
+
+/// Opens the workbench.
+pub fn run(args: OpenArgs) -> anyhow::Result<Exit> {
+    let screen = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if !screen && !args.plain {
+        return Err(Usage(
+            "the workbench needs a terminal; without one use `laocoon scan PATH`, or --plain".into(),
+        )
+        .into());
+    }
+    let path = match args.path.clone() {
+        Some(path) => path,
+        None if args.plain => return Err(Usage("--plain needs a PATH".into()).into()),
+        None => match pick(&args.look)? {
+            Some(path) => path,
+            None => return Ok(Exit::Pass),
+        },
+    };
+    let mut investigation = investigate(&path, &args.options)?;
+    if args.plain {
+        investigation.run_all()?;
+        let mut progress = Progress::new();
+        while !investigation.finished() {
+            investigation.wait(Duration::from_millis(100));
+            progress.show(&investigation);
+        }
+        progress.end(&investigation);
+        return print(&tui::plain(&investigation));
+    }
+    let folder = investigation.folder().to_owned();
+    let left = tui::run(investigation, &args.look.options(Some(folder.clone())))?;
+    if let Ok(session) = Session::open(&folder) {
+        say(&format!("session: {} (head {})", folder.display(), session.state().head));
+    }
+    Ok(Exit::left(left))
+}
+
+fn investigate(path: &Path, options: &CaseOptions) -> anyhow::Result<Investigation> {
+    if session_dir::is_session(path) {
+        return Ok(Investigation::resume(path, options.threads, Limits::default())?);
+    }
+    let case = target::case(&[path.to_owned()], options)?;
+    let session = match &options.session {
+        Some(dir) => dir.clone(),
+        None => session_dir::of_case(&case)?,
+    };
+    Ok(Investigation::open(Options::from_cli(case, session, options))?)
+}
+
+/// Recent sessions, then the shipped sample cases.
+fn pick(look: &LookArgs) -> anyhow::Result<Option<PathBuf>> {
+    let mut entries = Vec::new();
+    for path in session_dir::recent().into_iter().take(20) {
+        let Ok(session) = Session::open(&path) else { continue };
+        let state = session.state();
+        let (id, title) = state.case.as_ref().map_or(("", ""), |case| (&case.id, &case.title));
+        let what = format!("{title} · {} findings · {} events", state.findings.len(), state.events);
+        entries.push(tui::Entry { section: "recent sessions".into(), name: id.into(), what, path });
+    }
+    for path in sample_cases() {
+        let Ok(case) = target::case(std::slice::from_ref(&path), &CaseOptions::default()) else { continue };
+        entries.push(tui::Entry { section: "sample cases".into(), name: case.id, what: case.title, path });
+    }
+    Ok(tui::pick(entries, &look.options(None))?.map(|entry| entry.path))
+}
+
+/// The shipped cases: beside the current folder, or beside the program and the folders above it.
+fn sample_cases() -> Vec<PathBuf> {
+    let program = std::env::current_exe().unwrap_or_default();
+    let folders = std::iter::once(PathBuf::from(".")).chain(program.ancestors().skip(1).map(Path::to_owned));
+    for folder in folders.take(6) {
+        let Ok(entries) = std::fs::read_dir(folder.join("sample-cases")) else { continue };
+        let mut cases: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .map(|e| e.path())
+            .filter(|p| p.join("case.toml").is_file())
+            .collect();
+        cases.sort();
+        return cases;
+    }
+    Vec::new()
+}

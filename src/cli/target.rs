@@ -1,0 +1,38 @@
+//! From paths and options on the command line to the case that is investigated.
+
+use super::{CaseOptions, Usage};
+use crate::evidence::{CaseFile, Limits};
+use crate::investigation::Options;
+use crate::procedure::{Effort, Phase};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The case that the paths name. Anything wrong with it is wrong usage (exit code 2).
+pub fn case(paths: &[PathBuf], options: &CaseOptions) -> anyhow::Result<CaseFile> {
+    let mut case = CaseFile::from_paths(paths, &options.data, &Limits::default())
+        .map_err(|error| Usage(error.to_string()))?;
+    if let Some(architecture) = &options.architecture {
+        let Some(model) = &mut case.model else {
+            return Err(Usage("--architecture needs a model".into()).into());
+        };
+        model.architecture = Some(architecture.clone());
+    }
+    Ok(case)
+}
+
+impl Options {
+    /// Options of an investigation of `case` in `session`.
+    pub fn from_cli(case: CaseFile, session: PathBuf, options: &CaseOptions) -> Self {
+        Self {
+            target: case,
+            session,
+            seed: options.seed.unwrap_or(0),
+            effort: options.effort.map_or(Effort::Standard, Effort::from),
+            threads: options.threads,
+            only: options.only.clone(),
+            phases: options.phase.iter().copied().map(Phase::from).collect(),
+            overrides: BTreeMap::new(),
+            limits: Limits::default(),
+        }
+    }
+}

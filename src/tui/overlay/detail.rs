@@ -1,0 +1,15 @@
+//! Everything about what was chosen, on most of the screen.
+
+use super::most;
+use crate::tui::paint::Painter;
+use crate::tui::pane::detail;
+use crate::tui::view::{Subject, View};
+use ratatui::layout::Rect;
+
+pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, subject: &Subject, scroll: usize) -> usize {
+    let title = detail::title(view, subject);
+    let inner = p.overlay(area, 100, area.height, &title, "↑↓ scroll · esc close");
+    let lines = detail::lines(view, subject, usize::from(inner.width));
+    p.scrolled(inner, &lines, scroll);
+    most(lines.len(), inner)
+}

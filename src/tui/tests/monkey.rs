@@ -1,0 +1,69 @@
+//! Ten thousand random keys, clicks and sizes.
+
+use super::fixture::{self, HOSTILE};
+use super::screen;
+use crate::math::rng::seeded;
+use crate::tui::app::{App, Next};
+use crate::tui::command::COMMANDS;
+use crate::tui::theme::{Depth, Theme};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use rand::Rng;
+
+#[test]
+fn nothing_a_monkey_does_breaks_it() {
+    let mut rng = seeded(0, "tui", "monkey");
+    let makes = [fixture::empty, fixture::running, fixture::failed, fixture::full, fixture::replay, || {
+        fixture::hostile(fixture::full())
+    }];
+    let mut left = 0;
+    for (i, make) in makes.iter().cycle().take(12).enumerate() {
+        let depth = [Depth::Mono, Depth::Indexed, Depth::True][i % 3];
+        let new = || App::new(Box::new(make()), Theme { depth }, None);
+        let mut app = new();
+        let (mut w, mut h) = (80, 24);
+        for _ in 0..900 {
+            let event = match rng.gen_range(0..20) {
+                0 => {
+                    (w, h) = if rng.gen_bool(0.3) {
+                        (rng.gen_range(1..20), rng.gen_range(1..20))
+                    } else {
+                        (rng.gen_range(40..160), rng.gen_range(12..50))
+                    };
+                    Event::Resize(w, h)
+                }
+                1 => {
+                    let kinds = [
+                        MouseEventKind::ScrollDown,
+                        MouseEventKind::Down(MouseButton::Left),
+                        MouseEventKind::Moved,
+                    ];
+                    let kind = kinds[rng.gen_range(0..kinds.len())];
+                    Event::Mouse(MouseEvent {
+                        kind,
+                        column: rng.gen_range(0..200),
+                        row: rng.gen_range(0..60),
+                        modifiers: KeyModifiers::NONE,
+                    })
+                }
+                2 => Event::Paste(HOSTILE.into()),
+                3 => Event::Key(KeyEvent::new(KeyCode::Char(rng.r#gen()), KeyModifiers::NONE)),
+                _ => {
+                    let command = &COMMANDS[rng.gen_range(0..COMMANDS.len())];
+                    let key = command.keys[rng.gen_range(0..command.keys.len())];
+                    Event::Key(KeyEvent::new(key.0, key.1))
+                }
+            };
+            match app.handle(&event) {
+                Next::Leave => {
+                    left += 1;
+                    app = new();
+                }
+                Next::Stay | Next::Suspend | Next::Redraw => {}
+            }
+            app.poll();
+            let buffer = screen(&mut app, w, h);
+            assert_eq!(buffer.area.area(), u32::from(w) * u32::from(h));
+        }
+    }
+    assert!(left > 10, "a monkey that never leaves did not press every key ({left})");
+}

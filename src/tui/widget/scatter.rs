@@ -1,0 +1,126 @@
+//! Points in braille, the accused ones as `x` on top, so that the picture reads without colour.
+//!
+//! ```text
+//!                       xxx
+//!       ⠠⠤⣀⡀          x xx
+//!    ⢀⣀⣤⣶⣿⣿⣦⡀
+//!     ⠈⠙⠻⠿⠛⠁
+//! x cluster 1 (60) flagged  ⠿ cluster 0 (540)
+//! ```
+
+use super::range;
+use crate::figure::Group;
+use crate::tui::text::cut_line;
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+use ratatui::widgets::canvas::{Canvas, Points};
+
+/// Marks of groups that are not accused, after the first, which is braille.
+const OTHERS: [&str; 3] = ["o", "+", "·"];
+
+/// See the module.
+#[derive(Debug, Clone, Copy)]
+pub struct Scatter<'a> {
+    /// Groups in drawing order.
+    pub groups: &'a [Group],
+    /// Colours.
+    pub theme: Theme,
+}
+
+impl Widget for Scatter<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let legend = u16::from(area.height >= 4);
+        let plot = Rect { height: area.height - legend, ..area };
+        let xs = range(self.groups.iter().flat_map(|g| g.points.iter().map(|p| p[0])));
+        let ys = range(self.groups.iter().flat_map(|g| g.points.iter().map(|p| p[1])));
+        if let (Some(xs), Some(ys)) = (xs, ys) {
+            let mut legend_parts: Vec<[Span; 3]> = Vec::new();
+            let mut plain = 0;
+            // Accused groups last, so that nothing covers them.
+            let order =
+                self.groups.iter().filter(|g| !g.flagged).chain(self.groups.iter().filter(|g| g.flagged));
+            for group in order {
+                let style = if group.flagged { self.theme.alarm() } else { self.theme.group(plain) };
+                let mark = match (group.flagged, plain) {
+                    (true, _) => "x",
+                    (false, 0) => {
+                        dots(group, xs, ys, style.fg.unwrap_or(Color::Reset), plot, buf);
+                        "⠿"
+                    }
+                    (false, n) => OTHERS[(n - 1) % OTHERS.len()],
+                };
+                if group.flagged || plain > 0 {
+                    for p in &group.points {
+                        if let Some((x, y)) = cell(*p, xs, ys, plot) {
+                            buf[(x, y)].set_symbol(mark).set_style(style);
+                        }
+                    }
+                }
+                plain += usize::from(!group.flagged);
+                let word = if group.flagged { " flagged" } else { "" };
+                let name = format!(" {} ({}){word}", group.name, group.points.len());
+                legend_parts.push([Span::styled(mark, style), Span::raw(name), Span::raw("  ")]);
+            }
+            // The accused group is named first: a cut legend loses the others.
+            let mut spans: Vec<Span> = legend_parts.into_iter().rev().flatten().collect();
+            spans.pop();
+            if legend > 0 {
+                let line = cut_line(Line::from(spans), usize::from(area.width));
+                buf.set_line(area.x, area.bottom() - 1, &line, area.width);
+            }
+        } else {
+            buf.set_stringn(area.x, area.y, "no points", usize::from(area.width), self.theme.dim());
+        }
+    }
+}
+
+/// Draws a group as braille dots.
+fn dots(group: &Group, xs: [f64; 2], ys: [f64; 2], color: Color, plot: Rect, buf: &mut Buffer) {
+    let coords: Vec<(f64, f64)> =
+        group.points.iter().filter(|p| p.iter().all(|v| v.is_finite())).map(|p| (p[0], p[1])).collect();
+    Canvas::default()
+        .marker(Marker::Braille)
+        .x_bounds(xs)
+        .y_bounds(ys)
+        .paint(|ctx| ctx.draw(&Points { coords: &coords, color }))
+        .render(plot, buf);
+}
+
+/// The cell of a point; `None` when it is not finite or not inside.
+fn cell([x, y]: [f64; 2], xs: [f64; 2], ys: [f64; 2], plot: Rect) -> Option<(u16, u16)> {
+    if plot.is_empty() || !x.is_finite() || !y.is_finite() {
+        return None;
+    }
+    let share = |v: f64, [lo, hi]: [f64; 2]| ((v - lo) / (hi - lo)).clamp(0.0, 1.0);
+    let col = (share(x, xs) * f64::from(plot.width - 1)).round() as u16;
+    let row = ((1.0 - share(y, ys)) * f64::from(plot.height - 1)).round() as u16;
+    Some((plot.x + col, plot.y + row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::Depth;
+    use crate::tui::widget::tests::drawn;
+
+    #[test]
+    fn flagged_points_are_on_top_whatever_their_order() {
+        let group = |name: &str, flagged, points: &[[f64; 2]]| Group {
+            name: name.into(),
+            flagged,
+            points: points.to_vec(),
+            samples: vec![],
+        };
+        let same = [[1.0, 1.0], [0.0, 0.0]];
+        let groups = [group("bad", true, &same[..1]), group("good", false, &same)];
+        let rows = drawn(Scatter { groups: &groups, theme: Theme { depth: Depth::Mono } }, 30, 5);
+        assert_eq!(rows[0].chars().last(), Some('x'), "{rows:?}");
+        assert!(rows[3].starts_with(|c: char| ('\u{2801}'..='\u{28ff}').contains(&c)), "{rows:?}");
+        assert_eq!(rows[4], "x bad (1) flagged  ⠿ good (2)");
+    }
+}

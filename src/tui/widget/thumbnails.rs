@@ -1,0 +1,221 @@
+//! Small images in a row: two pixels a cell (`▀`, upper in the foreground, lower in the background colour), scaled by a
+//! whole number so that no pixel is invented. Without colour, shades of their brightness.
+//!
+//! ```text
+//! mask     pattern   original  stamped
+//! ▀▀▀▀▀    ▀▀▀▀▀     ▀▀▀▀▀     ▀▀▀▀▀
+//! ```
+
+use super::heat::SHADES;
+use crate::figure::Thumbnail;
+use crate::tui::text::fit;
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::widgets::Widget;
+
+/// Blank columns between images.
+const GAP: usize = 2;
+/// Narrower than this an image says nothing; then fewer images are shown.
+const LEAST: usize = 7;
+
+/// How pixels become cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scale {
+    /// Each pixel is n×n.
+    Up(usize),
+    /// n×n pixels become one, by their mean.
+    Down(usize),
+}
+
+impl Scale {
+    fn of(self, pixels: usize) -> usize {
+        match self {
+            Scale::Up(n) => pixels.saturating_mul(n),
+            Scale::Down(n) => pixels.div_ceil(n),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, Copy)]
+pub struct Thumbnails<'a> {
+    /// The images.
+    pub images: &'a [Thumbnail],
+    /// The first one to show, where not all fit.
+    pub first: usize,
+    /// Colours.
+    pub theme: Theme,
+}
+
+impl Thumbnails<'_> {
+    /// The largest whole-number scale at which `images` stand side by side in `width × height` cells.
+    fn scale(images: &[Thumbnail], width: usize, height: usize) -> Option<Scale> {
+        let most = images.iter().map(|i| i.width.max(i.height)).max()?;
+        let fits = |s: Scale| {
+            let wide = images.iter().fold(GAP * (images.len() - 1), |w, i| w.saturating_add(s.of(i.width)));
+            wide <= width && images.iter().all(|i| s.of(i.height).div_ceil(2) <= height)
+        };
+        let up = (1..=8).rev().map(Scale::Up).find(|&s| fits(s));
+        // Past this divisor an image is a single cell.
+        up.or_else(|| (2..=most.min(4096)).map(Scale::Down).find(|&s| fits(s)))
+    }
+
+    /// What is shown in `width × height` cells: first image, number of images, scale.
+    fn plan(&self, width: usize, height: usize) -> Option<(usize, usize, Scale)> {
+        let first = self.first.min(self.images.len().checked_sub(1)?);
+        if let Some(scale) = Self::scale(self.images, width, height) {
+            let narrow = self.images.iter().any(|i| scale.of(i.width) < LEAST.min(i.width));
+            if !narrow {
+                return Some((0, self.images.len(), scale));
+            }
+        }
+        (1..=self.images.len() - first)
+            .rev()
+            .filter_map(|n| Some((first, n, Self::scale(&self.images[first..first + n], width, height)?)))
+            .find(|(_, n, scale)| {
+                *n == 1 || self.images[first..first + n].iter().all(|i| scale.of(i.width) >= LEAST)
+            })
+    }
+}
+
+impl Widget for Thumbnails<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let (total, tall) = (usize::from(area.width), usize::from(area.height));
+        let caption = usize::from(tall > 1);
+        let Some((first, n, scale)) = self.plan(total, tall - caption) else {
+            buf.set_stringn(area.x, area.y, "no image fits", total, self.theme.dim());
+            return;
+        };
+        let images = &self.images[first..first + n];
+        let wide: usize = images.iter().map(|i| scale.of(i.width)).sum::<usize>() + GAP * (n - 1);
+        let mut x = total.saturating_sub(wide) / 2;
+        for image in images {
+            let w = scale.of(image.width);
+            if caption > 0 {
+                let room = if n == 1 { total - x } else { w };
+                buf.set_stringn(area.x + x as u16, area.y, fit(&image.label, room), room, self.theme.dim());
+            }
+            if well_formed(image) {
+                self.draw(
+                    image,
+                    scale,
+                    Rect { x: area.x + x as u16, y: area.y + caption as u16, ..area },
+                    buf,
+                );
+            } else {
+                buf.set_stringn(
+                    area.x + x as u16,
+                    area.y + caption as u16,
+                    "?",
+                    total - x,
+                    self.theme.fault(),
+                );
+            }
+            x += w + GAP;
+        }
+    }
+}
+
+impl Thumbnails<'_> {
+    fn draw(&self, image: &Thumbnail, scale: Scale, at: Rect, buf: &mut Buffer) {
+        let (w, h) = (scale.of(image.width), scale.of(image.height));
+        for row in 0..h.div_ceil(2) {
+            for col in 0..w {
+                let position = (at.x + col as u16, at.y + row as u16);
+                let Some(cell) = buf.cell_mut(position) else { continue };
+                let upper = pixel(image, scale, row * 2, col);
+                let lower = (row * 2 + 1 < h).then(|| pixel(image, scale, row * 2 + 1, col));
+                if self.theme.mono() {
+                    let light = |[r, g, b]: [u8; 3]| {
+                        0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b)
+                    };
+                    let mean = f64::midpoint(light(upper), lower.map_or(0.0, light));
+                    cell.set_symbol(SHADES[((mean / 255.0 * 5.0) as usize).min(4)]);
+                } else {
+                    let style = Style::new().fg(self.theme.pixel(upper));
+                    cell.set_symbol("▀").set_style(match lower {
+                        Some(lower) => style.bg(self.theme.pixel(lower)),
+                        None => style,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Whether the pixels are as many as the sides say, in 1 or 3 channels.
+fn well_formed(image: &Thumbnail) -> bool {
+    let Thumbnail { height, width, channels, pixels, .. } = image;
+    let expected = height.checked_mul(*width).and_then(|n| n.checked_mul(*channels));
+    matches!(channels, 1 | 3) && *height > 0 && *width > 0 && expected == Some(pixels.len())
+}
+
+/// Colour at a scaled position of a well-formed image.
+fn pixel(image: &Thumbnail, scale: Scale, row: usize, col: usize) -> [u8; 3] {
+    let (rows, cols) = match scale {
+        Scale::Up(n) => (row / n..row / n + 1, col / n..col / n + 1),
+        Scale::Down(n) => (row * n..(row * n + n).min(image.height), col * n..(col * n + n).min(image.width)),
+    };
+    let mut sum = [0_u64; 3];
+    let mut n = 0;
+    for r in rows {
+        for c in cols.clone() {
+            let at = (r * image.width + c) * image.channels;
+            for (k, s) in sum.iter_mut().enumerate() {
+                *s += u64::from(image.pixels.get(at + k.min(image.channels - 1)).copied().unwrap_or(0));
+            }
+            n += 1;
+        }
+    }
+    sum.map(|s| ((s + n / 2) / n.max(1)) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::Depth;
+    use crate::tui::widget::tests::drawn;
+    use ratatui::style::Color;
+
+    fn image(side: usize) -> Thumbnail {
+        let pixels = (0..side * side).map(|i| if i % side < side / 2 { 255 } else { 0 }).collect();
+        Thumbnail { label: "mask".into(), height: side, width: side, channels: 1, pixels }
+    }
+
+    #[test]
+    fn scales_are_whole_numbers_that_fit() {
+        let four = vec![image(28); 4];
+        assert_eq!(Thumbnails::scale(&four, 118, 14), Some(Scale::Up(1)));
+        assert_eq!(Thumbnails::scale(&four, 76, 14), Some(Scale::Down(2)));
+        assert_eq!(Thumbnails::scale(&four[..1], 70, 30), Some(Scale::Up(2)));
+        assert_eq!(Thumbnails::scale(&[image(224)], 60, 14), Some(Scale::Down(8)));
+    }
+
+    #[test]
+    fn images_that_do_not_fit_together_are_shown_from_the_chosen_one() {
+        let images = vec![image(28); 4];
+        let view = Thumbnails { images: &images, first: 2, theme: Theme { depth: Depth::Mono } };
+        assert_eq!(view.plan(24, 10), Some((2, 2, Scale::Down(3))));
+    }
+
+    #[test]
+    fn two_pixels_a_cell_in_colour_and_shades_in_mono() {
+        let images = [Thumbnail {
+            label: "ab".into(),
+            height: 2,
+            width: 1,
+            channels: 3,
+            pixels: vec![1, 2, 3, 4, 5, 6],
+        }];
+        let mut buf = Buffer::empty(Rect::new(0, 0, 1, 2));
+        Thumbnails { images: &images, first: 0, theme: Theme { depth: Depth::True } }
+            .render(buf.area, &mut buf);
+        assert_eq!(buf[(0, 0)].symbol(), "…");
+        let cell = &buf[(0, 1)];
+        assert_eq!((cell.symbol(), cell.fg, cell.bg), ("▀", Color::Rgb(1, 2, 3), Color::Rgb(4, 5, 6)));
+        let view = Thumbnails { images: &[image(4)], first: 0, theme: Theme { depth: Depth::Mono } };
+        assert_eq!(drawn(view, 4, 3), ["mask", "██", "██"]);
+    }
+}

@@ -1,0 +1,261 @@
+//! The sample cases: every folder of `sample-cases/` with an `expected.json` is examined without a screen, as `scan`
+//! does it, and held against what is expected; the shipped files are held against their recipe.
+
+use laocoon::case::{CaseState, Status, gate};
+use laocoon::evidence::{CaseFile, Limits, Role};
+use laocoon::investigation::{Investigation, Options};
+use laocoon::lab::expected::{Expected, Flag, Measure, Rank, SCHEMA, Truth, roc_auc};
+use laocoon::lab::sample_cases;
+use laocoon::procedure::{Effort, Record, Severity, Tensor, Verdict};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+fn shipped() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sample-cases")
+}
+
+/// Folders with an `expected.json`, in order of name.
+fn cases() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(shipped())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("expected.json").is_file())
+        .collect();
+    found.sort();
+    found
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// An examination that is over.
+struct Examined {
+    state: CaseState,
+    labels: Vec<usize>,
+    truth: Truth,
+    investigation: Investigation,
+    _session: tempfile::TempDir,
+}
+
+fn examine(folder: &Path) -> Examined {
+    let session = tempfile::tempdir().unwrap();
+    let target = CaseFile::read(&folder.join("case.toml"), &Limits::default()).unwrap();
+    let labels = training_labels(folder, &target);
+    let mut investigation = Investigation::open(Options {
+        target,
+        session: session.path().join("session"),
+        seed: 0,
+        effort: Effort::Standard,
+        threads: 0,
+        only: Vec::new(),
+        phases: Vec::new(),
+        overrides: BTreeMap::new(),
+        limits: Limits::default(),
+    })
+    .unwrap();
+    investigation.run_all().unwrap();
+    while !investigation.finished() {
+        investigation.wait(Duration::from_secs(1));
+    }
+    let state = CaseState::clone(&investigation.state());
+    Examined { state, labels, truth: json(&folder.join("truth.json")), investigation, _session: session }
+}
+
+/// Labels of the case's training set, read by another reader than the program's own.
+fn training_labels(folder: &Path, case: &CaseFile) -> Vec<usize> {
+    let Some(entry) = case.data.iter().find(|d| d.role == Role::Training) else { return Vec::new() };
+    let bytes = fs::read(folder.join(&entry.path)).unwrap();
+    let labels = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let labels = labels.tensor("labels").unwrap();
+    labels.data().chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as usize).collect()
+}
+
+impl Examined {
+    fn record(&self, procedure: &str) -> Result<&Record, String> {
+        self.state.record(procedure).ok_or_else(|| {
+            let status = self.state.procedure(procedure).map(|p| format!("{:?}", p.status));
+            format!("{procedure}: did not finish ({})", status.unwrap_or_else(|| "never planned".to_owned()))
+        })
+    }
+
+    fn must_flag(&self, flag: &Flag) -> Result<String, String> {
+        let record = self.record(&flag.procedure)?;
+        let said = format!("{}: {}: {}", flag.procedure, record.verdict.name(), record.summary);
+        if record.verdict != Verdict::Flagged {
+            return Err(format!("must flag, but says {said}"));
+        }
+        let accused: BTreeSet<_> = record.findings.iter().filter_map(|f| f.class).collect();
+        match flag.class {
+            Some(class) if accused != BTreeSet::from([class]) => {
+                Err(format!("must accuse class {class} alone, but accuses {accused:?}: {said}"))
+            }
+            _ => Ok(said),
+        }
+    }
+
+    fn must_not_flag(&self, procedure: &str) -> Result<String, String> {
+        match self.state.procedure(procedure).map(|p| &p.status) {
+            Some(Status::Skipped(reason)) => Ok(format!("{procedure}: skipped: {reason}")),
+            Some(Status::Finished { record, .. }) if record.verdict != Verdict::Flagged => {
+                Ok(format!("{procedure}: {}: {}", record.verdict.name(), record.summary))
+            }
+            Some(Status::Finished { record, .. }) => {
+                Err(format!("{procedure}: must not flag, but says {}", record.summary))
+            }
+            other => Err(format!("{procedure}: did not finish: {other:?}")),
+        }
+    }
+
+    fn must_rank(&self, rank: &Rank) -> Result<String, String> {
+        let name = format!("{} {}", rank.procedure, rank.array);
+        let record = self.record(&rank.procedure)?;
+        let hash = record.blobs.get(&rank.array).ok_or_else(|| format!("{name}: no such array"))?;
+        let (_, tensor) = self.investigation.blobs().tensor(hash).map_err(|e| format!("{name}: {e}"))?;
+        let scores: Vec<f64> = match tensor {
+            Tensor::F32(a) => a.iter().map(|&x| f64::from(x)).collect(),
+            Tensor::I64(a) => a.iter().map(|&x| x as f64).collect(),
+        };
+        if scores.len() != self.labels.len() {
+            return Err(format!("{name}: {} scores for {} samples", scores.len(), self.labels.len()));
+        }
+        let planted: BTreeSet<usize> = self.truth.poison_indices.iter().copied().collect();
+        let compared = scores
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| rank.within_class.is_none_or(|class| self.labels[*i] == class))
+            .map(|(i, &score)| (score, planted.contains(&i)));
+        let area = roc_auc(compared).ok_or_else(|| format!("{name}: nothing to compare"))?;
+        let said = format!("{name}: ROC-AUC {area:.4}, at least {}", rank.roc_auc);
+        if area >= rank.roc_auc { Ok(said) } else { Err(said) }
+    }
+
+    fn must_measure(&self, measure: &Measure) -> Result<String, String> {
+        let name = format!("{} {}", measure.procedure, measure.measure);
+        let value = self.record(&measure.procedure)?.measures.get(&measure.measure);
+        let value = value
+            .and_then(serde_json::Value::as_f64)
+            .ok_or_else(|| format!("{name}: no number: {value:?}"))?;
+        let said = format!("{name}: {value:.4} in {:?}..{:?}", measure.min, measure.max);
+        let inside = measure.min.is_none_or(|min| value >= min) && measure.max.is_none_or(|max| value <= max);
+        if inside { Ok(said) } else { Err(said) }
+    }
+
+    fn must_exit(&self, code: u8) -> Result<String, String> {
+        let got = gate::exit_code(&self.state, Severity::Medium, false);
+        let said =
+            format!("scan: exit code {got}, expected {code}; missing: {:?}", gate::missing(&self.state));
+        if got == code { Ok(said) } else { Err(said) }
+    }
+}
+
+#[test]
+fn every_sample_case_is_examined_as_expected() {
+    let cases = cases();
+    assert!(cases.len() >= 2, "no sample cases in {}", shipped().display());
+    let mut wrong = Vec::new();
+    for folder in cases {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if std::env::var("LAOCOON_CASE").is_ok_and(|only| only != name) {
+            println!("skipped: {name}: not the one named in LAOCOON_CASE");
+            continue;
+        }
+        let expected: Expected = json(&folder.join("expected.json"));
+        assert_eq!(expected.schema, SCHEMA, "{name}");
+        let examined = examine(&folder);
+        let results = std::iter::once(examined.must_exit(expected.exit_code))
+            .chain(expected.must_flag.iter().map(|f| examined.must_flag(f)))
+            .chain(expected.must_not_flag.iter().map(|p| examined.must_not_flag(p)))
+            .chain(expected.must_rank.iter().map(|r| examined.must_rank(r)))
+            .chain(expected.must_measure.iter().map(|m| examined.must_measure(m)));
+        for result in results {
+            match result {
+                Ok(said) => println!("{name}: ok: {said}"),
+                Err(said) => wrong.push(format!("{name}: {said}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not as expected:\n{}", wrong.join("\n"));
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+#[test]
+fn the_shipped_files_are_those_of_the_record_and_small() {
+    let sums = fs::read_to_string(shipped().join(sample_cases::SUMS)).unwrap();
+    let mut total = 0;
+    let mut recorded = BTreeSet::new();
+    for line in sums.lines() {
+        let (sum, path) = line.split_once("  ").expect("sha256sum's form");
+        let bytes = fs::read(shipped().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+        assert_eq!(digest(&bytes), sum, "{path} is not the file that was built");
+        total += bytes.len();
+        recorded.insert(PathBuf::from(path));
+    }
+    assert!(total < 8_000_000, "the sample cases have {total} bytes");
+    for folder in cases() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let relative = path.strip_prefix(shipped()).unwrap();
+            assert!(recorded.contains(relative), "{} is in no record", relative.display());
+        }
+    }
+}
+
+#[test]
+fn the_shipped_data_sets_are_redrawn_bit_for_bit() {
+    for (path, bytes) in sample_cases::data(sample_cases::SEED).unwrap() {
+        assert!(fs::read(shipped().join(&path)).unwrap() == bytes, "{path} differs from its recipe");
+    }
+}
+
+#[test]
+#[ignore = "trains two networks: about two minutes"]
+fn all_sample_cases_are_rebuilt_bit_for_bit() {
+    let out = tempfile::tempdir().unwrap();
+    let built =
+        sample_cases::build(out.path(), sample_cases::SEED, &mut |_| ControlFlow::Continue(())).unwrap();
+    for made in &built {
+        println!("{}: accuracy {:.4}, attack {:.4}", made.name, made.clean_accuracy, made.attack_success);
+    }
+    let sums = fs::read_to_string(out.path().join(sample_cases::SUMS)).unwrap();
+    let mut different = Vec::new();
+    for path in sums.lines().map(|line| line.split_once("  ").unwrap().1).chain([sample_cases::SUMS]) {
+        if fs::read(out.path().join(path)).unwrap() != fs::read(shipped().join(path)).unwrap_or_default() {
+            different.push(path);
+        }
+    }
+    assert!(different.is_empty(), "rebuilt files differ from the shipped ones: {different:?}");
+}
+
+#[test]
+fn the_truth_fits_the_evidence() {
+    for folder in cases() {
+        let name = folder.display();
+        let truth: Truth = json(&folder.join("truth.json"));
+        let case = CaseFile::read(&folder.join("case.toml"), &Limits::default()).unwrap();
+        let labels = training_labels(&folder, &case);
+        let planted = &truth.poison_indices;
+        assert_eq!(truth.planted, (truth.rate * truth.trained_on as f64).ceil() as usize, "{name}");
+        let share = planted.len() as f64 / labels.len() as f64;
+        assert!((share - truth.rate).abs() < 0.01, "{name}: {share} of the images in the case are planted");
+        assert_eq!(planted.is_empty(), !truth.backdoored, "{name}");
+        assert_eq!(planted.len(), truth.true_labels.len(), "{name}");
+        assert!(planted.is_sorted_by(|a, b| a < b), "{name}");
+        for (&i, &before) in planted.iter().zip(&truth.true_labels) {
+            assert_eq!(Some(labels[i]), truth.target, "{name}: sample {i}");
+            assert_ne!(Some(before), truth.target, "{name}: sample {i}");
+        }
+        assert!(truth.clean_accuracy >= 0.9, "{name}: accuracy {}", truth.clean_accuracy);
+        if truth.backdoored {
+            assert!(truth.attack_success >= 0.9, "{name}: attack success {}", truth.attack_success);
+        }
+    }
+}
