@@ -1,14 +1,8 @@
 //! Principal components by `linfa-reduction`, made safe for any scale, width and rank.
 
 use super::svd;
-use linfa::DatasetBase;
-use linfa::traits::Fit;
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
-
-/// Above this smaller side, the samples are first turned into the Krylov space that holds the leading components:
-/// linfa's LOBPCG iterates over the whole matrix up to 2n times and cannot be stopped.
-const DIRECT: usize = 96;
 
 /// Why components could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -45,56 +39,75 @@ pub fn scores<E>(
     // of the total variance, which double precision can reach.
     let scale = 0.1 / norm;
     centred *= scale;
-    let components = components(&centred, k, rng, check)?;
+    let components = solver::components(&centred, k, rng, check)?;
     Ok(centred.dot(&components.t()) / scale)
 }
 
+/// Components by linfa.
 #[cfg(not(feature = "lapack"))]
-fn components<E>(
-    centred: &Array2<f64>,
-    k: usize,
-    rng: &mut impl Rng,
-    check: impl Fn() -> Result<(), E>,
-) -> Result<Array2<f64>, PcaError<E>> {
-    let (n, d) = centred.dim();
-    let mut components = if n.min(d) <= DIRECT {
-        check().map_err(PcaError::Stopped)?;
-        linfa(centred.clone(), k)?
-    } else {
-        let (_, basis) = svd::krylov(centred.view(), k, rng, check).map_err(PcaError::Stopped)?;
-        let k = k.min(basis.nrows());
-        linfa(centred.dot(&basis.t()), k)?.dot(&basis)
-    };
-    components.rows_mut().into_iter().for_each(svd::point_up);
-    Ok(components)
+mod solver {
+    use super::{PcaError, svd};
+    use linfa::DatasetBase;
+    use linfa::traits::Fit;
+    use ndarray::{Array2, Axis, Slice};
+    use rand::Rng;
+
+    /// Above this smaller side, the samples are first turned into the Krylov space that holds the leading components:
+    /// linfa's LOBPCG iterates over the whole matrix up to 2n times and cannot be stopped.
+    const DIRECT: usize = 96;
+
+    pub(super) fn components<E>(
+        centred: &Array2<f64>,
+        k: usize,
+        rng: &mut impl Rng,
+        check: impl Fn() -> Result<(), E>,
+    ) -> Result<Array2<f64>, PcaError<E>> {
+        let (n, d) = centred.dim();
+        let mut components = if n.min(d) <= DIRECT {
+            check().map_err(PcaError::Stopped)?;
+            linfa(centred.clone(), k)?
+        } else {
+            let (_, basis) = svd::krylov(centred.view(), k, rng, check).map_err(PcaError::Stopped)?;
+            let k = k.min(basis.nrows());
+            linfa(centred.dot(&basis.t()), k)?.dot(&basis)
+        };
+        components.rows_mut().into_iter().for_each(svd::point_up);
+        Ok(components)
+    }
+
+    /// The components (k'×d) of centred samples as linfa finds them.
+    fn linfa<E>(centred: Array2<f64>, k: usize) -> Result<Array2<f64>, PcaError<E>> {
+        // LOBPCG works in three blocks of k vectors, which must be independent: in a smaller space ask for all
+        // components (then its first step is exact) and cut.
+        let side = centred.nrows().min(centred.ncols());
+        let asked = if side < 5 * k { side } else { k };
+        let fitted = linfa_reduction::Pca::params(asked)
+            .fit(&DatasetBase::from(centred))
+            .map_err(|e| PcaError::Solver(e.to_string()))?;
+        let found = fitted.components();
+        Ok(found.slice_axis(Axis(0), Slice::from(..k.min(found.nrows()))).to_owned())
+    }
 }
 
-/// LAPACK's full decomposition; the rank is cut where linfa cuts it.
+/// Components by LAPACK's full decomposition; the rank is cut where linfa cuts it.
 #[cfg(feature = "lapack")]
-fn components<E>(
-    centred: &Array2<f64>,
-    k: usize,
-    rng: &mut impl Rng,
-    check: impl Fn() -> Result<(), E>,
-) -> Result<Array2<f64>, PcaError<E>> {
-    let leading = svd::leading(centred.view(), k, rng, check).map_err(PcaError::Stopped)?;
-    let largest = leading.values.first().copied().unwrap_or(0.0);
-    let rank = leading.values.iter().take_while(|&&v| v * v > f64::EPSILON * 1e6 * largest * largest).count();
-    Ok(leading.vectors.slice_axis(Axis(0), Slice::from(..rank)).to_owned())
-}
+mod solver {
+    use super::{PcaError, svd};
+    use ndarray::{Array2, Axis, Slice};
+    use rand::Rng;
 
-/// The components (k'×d) of centred samples as linfa finds them.
-#[cfg(not(feature = "lapack"))]
-fn linfa<E>(centred: Array2<f64>, k: usize) -> Result<Array2<f64>, PcaError<E>> {
-    // LOBPCG works in three blocks of k vectors, which must be independent: in a smaller space ask for all
-    // components (then its first step is exact) and cut.
-    let side = centred.nrows().min(centred.ncols());
-    let asked = if side < 5 * k { side } else { k };
-    let fitted = linfa_reduction::Pca::params(asked)
-        .fit(&DatasetBase::from(centred))
-        .map_err(|e| PcaError::Solver(e.to_string()))?;
-    let found = fitted.components();
-    Ok(found.slice_axis(Axis(0), Slice::from(..k.min(found.nrows()))).to_owned())
+    pub(super) fn components<E>(
+        centred: &Array2<f64>,
+        k: usize,
+        rng: &mut impl Rng,
+        check: impl Fn() -> Result<(), E>,
+    ) -> Result<Array2<f64>, PcaError<E>> {
+        let leading = svd::leading(centred.view(), k, rng, check).map_err(PcaError::Stopped)?;
+        let largest = leading.values.first().copied().unwrap_or(0.0);
+        let cut = f64::EPSILON * 1e6 * largest * largest;
+        let rank = leading.values.iter().take_while(|&&v| v * v > cut).count();
+        Ok(leading.vectors.slice_axis(Axis(0), Slice::from(..rank)).to_owned())
+    }
 }
 
 #[cfg(test)]
