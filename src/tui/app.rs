@@ -23,6 +23,9 @@ const PAGE: usize = 10;
 /// Polls between two looks at running jobs when nothing else happened: progress and time left move on.
 const LOOK: u32 = 5;
 
+/// Polls for which a success stays in the bottom bar.
+const MOMENT: u32 = 80;
+
 /// What the run loop has to do after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -36,7 +39,7 @@ pub enum Next {
     Redraw,
 }
 
-/// A line for the analyst in the bottom bar, until the next key.
+/// A line for the analyst in the bottom bar: a refusal until the next key, a success for a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// The words.
@@ -62,6 +65,8 @@ pub struct App {
     most: usize,
     changed: bool,
     polls: u32,
+    /// When the message appeared, in polls.
+    said: u32,
 }
 
 impl App {
@@ -91,6 +96,7 @@ impl App {
             most: 0,
             changed: true,
             polls: 0,
+            said: 0,
         }
     }
 
@@ -124,6 +130,10 @@ impl App {
             self.live = self.source.live();
             self.changed = true;
         }
+        if self.message.as_ref().is_some_and(|m| !m.refused) && self.polls.wrapping_sub(self.said) > MOMENT {
+            self.message = None;
+            self.changed = true;
+        }
         if let Some(result) = self.pending.as_ref().and_then(Pending::poll) {
             let format = self.pending.take().map_or("", |p| p.format);
             let done = result.and_then(|done| {
@@ -149,6 +159,7 @@ impl App {
 
     fn say(&mut self, result: Result<String, String>) {
         self.changed = true;
+        self.said = self.polls;
         self.message = match result {
             Ok(text) if text.is_empty() => None,
             Ok(text) => Some(Message { text, refused: false }),
