@@ -4,10 +4,12 @@
 //! name. Every read checks the hash.
 
 use super::{json, line, write_whole};
+use crate::evidence::safetensors::Stored;
+use crate::evidence::{self, text};
 use crate::figure::Figure;
 use crate::procedure::{Outcome, Record, Tensor, number};
 use ndarray::ArrayD;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +33,7 @@ pub struct BlobError {
 
 impl BlobError {
     fn new(sha256: &str, reason: impl std::fmt::Display) -> Self {
-        Self { sha256: crate::evidence::text::visible(sha256), reason: reason.to_string() }
+        Self { sha256: text::visible(sha256), reason: reason.to_string() }
     }
 }
 
@@ -202,12 +204,11 @@ fn reads_back(figure: &Figure, bytes: &[u8]) -> bool {
 }
 
 fn encode(name: &str, tensor: &Tensor) -> Result<Vec<u8>, String> {
-    let (dtype, shape, bytes): (_, _, Vec<u8>) = match tensor {
-        Tensor::F32(a) => (Dtype::F32, a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        Tensor::I64(a) => (Dtype::I64, a.shape(), a.iter().flat_map(|x| x.to_le_bytes()).collect()),
+    let stored = match tensor {
+        Tensor::F32(a) => Stored::from(a.view()),
+        Tensor::I64(a) => Stored::from(a.view()),
     };
-    let view = TensorView::new(dtype, shape.to_vec(), &bytes).map_err(|e| e.to_string())?;
-    safetensors::serialize([(name, view)], None).map_err(|e| e.to_string())
+    evidence::safetensors::write([(name, &stored)], &BTreeMap::new()).map_err(|e| e.to_string())
 }
 
 fn decode(bytes: &[u8]) -> Result<(String, Tensor), String> {

@@ -1,7 +1,9 @@
 //! `laocoon lab …`: known cases for validation. For isolated, authorised use only.
 
-use super::{Exit, say, stderr_is_screen};
+use super::{Exit, say};
+use crate::lab::{Progress, sample_cases};
 use clap::Subcommand;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// The lab's commands.
@@ -23,14 +25,18 @@ pub fn run(command: &LabCommand) -> anyhow::Result<Exit> {
     match command {
         LabCommand::SampleCases { out, seed } => {
             say("laboratory specimens: for validating detectors, in isolation, where you are authorised to");
-            let screen = stderr_is_screen();
-            let mut last = String::new();
-            crate::lab::sample_cases::build(out, *seed, &mut |line| {
-                if screen || line != last {
-                    line.clone_into(&mut last);
-                    say(line);
+            let mut told = ("", 0);
+            let built = sample_cases::build(out, *seed, &mut |at: Progress| {
+                let tenth = (at.what, (10 * at.done).checked_div(at.total).unwrap_or(0));
+                if tenth != told {
+                    told = tenth;
+                    say(&format!("{}: {} of {} steps, loss {:.3}", at.what, at.done, at.total, at.loss));
                 }
+                ControlFlow::Continue(())
             })?;
+            for case in built {
+                say(&format!("{case}"));
+            }
             Ok(Exit::Pass)
         }
     }

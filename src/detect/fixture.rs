@@ -72,7 +72,9 @@ pub(crate) fn modelled(classes: usize, backdoor: Option<usize>) -> Case {
     let labels: Vec<usize> = (0..160).map(|i| i % classes).collect();
     let mut images = Array4::<f32>::from_shape_simple_fn((160, 1, 6, 6), || rng.gen_range(0.0..0.2));
     for (mut image, &k) in images.outer_iter_mut().zip(&labels) {
-        blot(k).iter().for_each(|&(y, x)| image[[0, y, x]] += 0.7);
+        for (y, x) in blot(k) {
+            image[[0, y, x]] += 0.7;
+        }
         image[[0, 5, 5]] = 0.0;
     }
     let set = DataSet { images: Some(Pixels::F32(images)), labels, ..DataSet::default() };

@@ -23,13 +23,13 @@ pub enum Share {
     Held,
 }
 
-/// Whether the image at an index is held back: about one in four, by a hash of the index (SplitMix64), so that no order of
+/// Whether the image at an index is held back: about one in four, by a hash of the index (`SplitMix64`), so that no order of
 /// the set (sorted, or classes in turn) lines up with it, and every procedure agrees.
 fn held(index: usize) -> bool {
     let mut z = (index as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) % 4 == 0
+    (z ^ (z >> 31)).is_multiple_of(4)
 }
 
 /// Which data set images are taken from: clean, else test, else training.

@@ -214,9 +214,9 @@ impl Search {
         }
         if let Some(reached) = &self.reached {
             if reached.l1 >= self.idle_best {
-                self.idle += 1
+                self.idle += 1;
             } else {
-                self.idle = 0
+                self.idle = 0;
             }
             self.idle_best = self.idle_best.min(reached.l1);
         }

@@ -86,9 +86,8 @@ impl<'a> Setup<'a> {
         }
         let choice = Choice::of(case, Share::Work)?;
         let mode = match (params.text("mode")?, &choice) {
-            (None, Some(_)) => Mode::Images,
+            (None | Some("images"), Some(_)) => Mode::Images,
             (None, None) | (Some("random-inputs"), _) => Mode::RandomInputs,
-            (Some("images"), Some(_)) => Mode::Images,
             (Some("images"), None) => return Err(Skip("no images for the mode 'images'".into())),
             (Some(_), _) => {
                 return Err(Skip(format!(
@@ -534,7 +533,7 @@ fn picture(case: &Case, setup: &Setup, class: usize, trigger: &Trigger, pool: Op
 mod tests {
     use super::*;
     use crate::detect::fixture::{modelled, run};
-    use crate::procedure::{Monitor, Silent};
+    use crate::procedure::Monitor;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -662,6 +661,5 @@ mod tests {
         let stopped = NEURAL_CLEANSE.run(&case, &plan, &mut Context::new(0, ABOUT.id, &some));
         assert_eq!(stopped.unwrap_err(), Stop::Cancelled);
         assert_eq!(some.reports.load(Ordering::Relaxed), 20);
-        let _ = Silent;
     }
 }

@@ -110,7 +110,10 @@ impl RawArray<'_> {
 
     /// An error about this array.
     pub fn error(&self, code: &'static str, reason: impl Into<String>) -> EvidenceError {
-        EvidenceError::at(self.path, format!("array '{}'", self.name.shown()), code, reason)
+        // The one array of an npy file has no name.
+        let name = self.name.shown();
+        let place = if name.is_empty() { name } else { format!("array '{name}'") };
+        EvidenceError::at(self.path, place, code, reason)
     }
 
     fn wrong_type(&self, wanted: &str) -> EvidenceError {

@@ -299,7 +299,9 @@ fn figures(
         }
         for row in values.chunks_exact_mut(k) {
             let total: f64 = row.iter().sum();
-            row.iter_mut().for_each(|v| *v /= total.max(1.0));
+            for value in row {
+                *value /= total.max(1.0);
+            }
         }
         let names: Vec<String> = (0..k).map(|c| classes::name(case, c)).collect();
         let body = Body::Heat {

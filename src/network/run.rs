@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Images of a chunk. Fixed: results are reduced in the order of chunks.
-pub(crate) const CHUNK: usize = 8;
+pub(crate) const CHUNK: usize = 16;
 
 /// Which values stay after their last use.
 #[derive(Debug, Clone, Copy)]

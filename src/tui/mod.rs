@@ -8,6 +8,7 @@
 pub mod app;
 pub mod command;
 pub mod export;
+mod input;
 pub mod overlay;
 pub mod paint;
 pub mod pane;
@@ -33,6 +34,7 @@ pub use source::{Replay, Source};
 use crate::case::Session;
 use crate::investigation::Investigation;
 use app::App;
+use input::{Input, Ready};
 use picker::{Picked, Picker};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -129,6 +131,7 @@ pub fn pick(entries: Vec<Entry>, options: &Options) -> Result<Option<Entry>, Err
     let guard = enter(options, theme)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let mut picker = Picker::new(entries, theme);
+    let input = Input::open()?;
     loop {
         match guard.signal() {
             Some(Signal::End(_)) => return Ok(None),
@@ -143,7 +146,10 @@ pub fn pick(entries: Vec<Entry>, options: &Options) -> Result<Option<Entry>, Err
             None => {}
         }
         terminal.draw(|frame| picker.draw(frame))?;
-        if !crossterm::event::poll(Duration::from_millis(50))? {
+        if input.wait(Duration::from_millis(50))? == Ready::Gone {
+            return Ok(None);
+        }
+        if !crossterm::event::poll(Duration::ZERO)? {
             continue;
         }
         match picker.handle(&crossterm::event::read()?) {

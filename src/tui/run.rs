@@ -1,11 +1,13 @@
 //! The loop: input, what happened elsewhere, a picture when something changed. It never waits for work.
 
 use super::app::{App, Next};
+use super::input::{Input, Ready};
 use super::terminal::{Guard, Signal};
 use super::{Error, Exit};
 use crossterm::event;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use signal_hook::consts::SIGHUP;
 use std::io::{Stdout, stdout};
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ fn turn(
     guard: &Guard,
     terminal: &mut Terminal<CrosstermBackend<Stdout>>,
 ) -> Result<Exit, Error> {
+    let input = Input::open()?;
     loop {
         match guard.signal() {
             Some(Signal::End(signal)) => return Ok(Exit::Signal(signal)),
@@ -60,7 +63,10 @@ fn turn(
         if app.poll() {
             terminal.draw(|frame| app.draw(frame))?;
         }
-        let mut more = event::poll(WAIT)?;
+        if input.wait(WAIT)? == Ready::Gone {
+            return Ok(Exit::Signal(SIGHUP));
+        }
+        let mut more = event::poll(Duration::ZERO)?;
         for _ in 0..BURST {
             if !more {
                 break;

@@ -84,7 +84,7 @@ fn clustering_agrees_with_the_recorded_partitions() {
             let reduced = pca::scores(class_activations.view(), 10, &mut rng, check).unwrap();
             let inertia = k_means(reduced.view(), 2, 10, &mut rng, check).unwrap().inertia;
             let recorded_inertia = want["inertia"].as_f64().unwrap();
-            assert!(inertia < 1.002 * recorded_inertia, "{name}/{class}: {inertia} {recorded_inertia}");
+            assert!(inertia < 1.005 * recorded_inertia, "{name}/{class}: {inertia} {recorded_inertia}");
             let recorded_silhouette = want["silhouette"].as_f64().unwrap();
             assert!(
                 (silhouette - recorded_silhouette).abs() < 0.02,

@@ -5,7 +5,8 @@ use laocoon::evidence::dataset::{Expect, load_file};
 use laocoon::evidence::format::{CodeRisk, describe};
 use laocoon::evidence::intake::{self, Bytes, quiet};
 use laocoon::evidence::register::{Payload, entries, take_in};
-use laocoon::evidence::{CaseFile, DataSet, Format, Limits, Role, SafeTensors, format};
+use laocoon::evidence::text::visible;
+use laocoon::evidence::{CaseFile, DataSet, Format, ItemState, Limits, Role, SafeTensors, format};
 use laocoon::procedure::{Concern, Severity};
 use laocoon::triage::{Reason, examine};
 use std::collections::BTreeMap;
@@ -269,5 +270,55 @@ fn a_truncated_model_of_the_zoo_is_refused_with_its_place() {
         let e = SafeTensors::parse(&bytes.path, &bytes.data, &Limits::default()).unwrap_err();
         assert!(e.code.starts_with("st."), "{cut}: {e}");
         assert!(e.to_string().starts_with("m.safetensors: "), "{e}");
+    }
+}
+
+#[test]
+fn hostile_objects_of_a_file_system_never_block_leak_or_act() {
+    let Some(script) = shared::path("hostile/make_hostile_filesystem.py") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("x");
+    let made = std::process::Command::new("python3").arg(&script).arg(&base).output();
+    if !made.is_ok_and(|m| m.status.success()) {
+        println!("skipped: no python3 to make the objects with");
+        return;
+    }
+    let limits = Limits { file_bytes: 1 << 30, ..Limits::default() };
+    // Regular files hold one float: read to the end, and no data set. Everything else is refused before.
+    let (mut read, mut refused) = (0, 0);
+    for entry in std::fs::read_dir(base.join("evidence")).unwrap() {
+        let path = entry.unwrap().path();
+        let said = CaseFile::from_paths(std::slice::from_ref(&path), &[], &limits).map_or_else(
+            |e| format!("{e} [{}]", e.code),
+            |case| {
+                let entry = entries(&case).remove(0);
+                let item = take_in(&entry, &case, &Expect::default(), &limits, &quiet).unwrap().item;
+                let ItemState::Refused(why) = &item.state else { panic!("{item:?}") };
+                format!("{} {why}", item.path.shown())
+            },
+        );
+        let whole = said.ends_with("[data.shape]") || said.ends_with("[format.mismatch]");
+        *(if whole { &mut read } else { &mut refused }) += 1;
+        assert!(!said.contains("canary"), "{said}");
+        assert!(!said.chars().any(char::is_control) && visible(&said) == said, "{said:?}");
+    }
+    println!("{read} read, {refused} refused before");
+    assert!(read >= 20 && refused >= 10, "{read} read, {refused} refused");
+    // The FIFO, sockets and devices by name.
+    for name in [
+        "fifo.npy",
+        "zero.npy",
+        "rand.npy",
+        "self.npy",
+        "s.npy",
+        "link_loop.npy",
+        "link_secret.npy",
+        "dir.npy",
+    ] {
+        let path = base.join("evidence").join(name);
+        if std::fs::symlink_metadata(&path).is_ok() {
+            let e = intake::read(&path, &limits).unwrap_err();
+            assert!(["intake.symlink", "intake.not_a_file"].contains(&e.code), "{name}: {e}");
+        }
     }
 }

@@ -1,101 +1,199 @@
-//! Neural Cleanse and what follows from it on the zoo.
+//! Neural Cleanse against the recorded reference, and the table over the zoo.
 
 use crate::shared;
-use laocoon::detect::images::{Choice, Pool};
-use laocoon::detect::inversion::{Schedule, Search};
+use laocoon::detect::activation_clustering::ACTIVATION_CLUSTERING;
+use laocoon::detect::neural_cleanse::NEURAL_CLEANSE;
+use laocoon::detect::spectral_signatures::SPECTRAL_SIGNATURES;
 use laocoon::evidence::dataset::Pixels;
-use laocoon::evidence::{CaseFile, DataSet, Limits, Role};
-use laocoon::network::{Model, onnx};
-use laocoon::procedure::{Case, Context, Data, Earlier, Effort, Silent};
-use ndarray::Array4;
-use rayon::prelude::*;
+use laocoon::evidence::{CaseFile, DataSet, InputSpec, Limits, Role};
+use laocoon::math::stats::roc_auc;
+use laocoon::network::op::{Activation, Linear, Op, View};
+use laocoon::network::{Builder, Model, onnx};
+use laocoon::procedure::{Case, Context, Data, Earlier, Effort, Outcome, Procedure, Silent, Tensor, Verdict};
+use ndarray::{Array4, ArrayD, IxDyn};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn images(file: &str) -> Option<Arc<DataSet>> {
-    let (shape, values) = shared::tensor(file, "images")?;
-    let nhwc = Array4::from_shape_vec(
-        (shape[0], shape[1], shape[2], shape[3]),
-        values.iter().map(|&x| x as u8).collect(),
-    )
-    .unwrap();
-    let nchw = nhwc.permuted_axes([0, 3, 1, 2]).as_standard_layout().into_owned();
-    Some(Arc::new(DataSet {
-        images: Some(Pixels::U8(nchw)),
-        labels: shared::integers(file, "labels")?,
-        ..DataSet::default()
-    }))
+fn run(procedure: &dyn Procedure, case: &Case) -> Outcome {
+    let plan = procedure.plan(case).unwrap();
+    procedure.run(case, &plan, &mut Context::new(0, procedure.about().id, &Silent)).unwrap()
 }
 
-fn zoo(id: &str) -> Option<Case> {
-    let path = shared::path(&format!("zoo/{id}/case.toml"))?;
-    let file = CaseFile::read(&path, &Limits::default()).unwrap();
-    let input = file.model.as_ref().unwrap().input.clone().unwrap();
-    let model_path = shared::path(&format!("zoo/{id}/model.onnx"))?;
-    let read =
-        onnx::read(&model_path, &std::fs::read(&model_path).unwrap(), Some(input.shape), &Limits::default())
-            .unwrap();
-    let model = Model::from_graph(read.graph, input, vec![]).unwrap();
-    let data = |item: &str, role, name: &str| {
-        Some(Data { item: item.into(), role, set: images(&format!("zoo/{id}/{name}"))? })
-    };
-    Some(Case {
+fn case(file: CaseFile, model: Model, data: Vec<Data>) -> Case {
+    Case {
         file,
         register: vec![],
         model: Some(Arc::new(model)),
-        data: vec![
-            data("E2", Role::Clean, "test.safetensors")?,
-            data("E3", Role::Training, "train_subset.safetensors")?,
-        ],
+        data,
         effort: Effort::Standard,
         overrides: BTreeMap::new(),
         earlier: Earlier::default(),
-    })
+    }
 }
 
+/// The recorded MLP on 8×8 digits with a 2×2 patch: the recorded run names class 8, with the smallest norm.
 #[test]
-#[ignore]
-fn explore_norms() {
-    let ids = std::env::var("IDS").unwrap_or("d01,d02,d03,d04".into());
-    let steps: u64 = std::env::var("STEPS").map_or(100, |s| s.parse().unwrap());
-    let mb: u64 = std::env::var("MB").map_or(8, |s| s.parse().unwrap());
-    for id in ids.split(',') {
-        let Some(case) = zoo(id) else { continue };
-        let mut cx = Context::new(0, "neural-cleanse", &Silent);
-        let pool = Pool::load(&case, Choice::of(&case).unwrap().unwrap(), 1000, &mut cx, 0, 1).unwrap();
-        let model = case.model.as_ref().unwrap();
-        let [c, h, w] = model.input.shape;
-        let start = std::time::SystemTime::now();
-        let mut searches: Vec<Search> = (0..model.class_count())
-            .map(|k| {
-                Search::new(
-                    k,
-                    pool.not_predicted(k),
-                    c,
-                    h * w,
-                    Schedule::original(steps, mb),
-                    cx.rng(&format!("class{k}")),
-                )
-            })
-            .collect();
-        searches.par_iter_mut().for_each(|s| {
-            while !s.over {
-                s.step(model, &pool.images, &cx).unwrap()
-            }
-        });
-        let secs = start.elapsed().unwrap().as_secs_f64();
-        let truth = shared::json(&format!("zoo/{id}/truth.json")).unwrap();
-        let norms: Vec<f64> = searches.iter().map(|s| s.best().unwrap().l1).collect();
-        println!(
-            "{id} target {} acc {:?} {secs:.1}s\n  norms {:?}\n  asr {:?}\n steps {:?}",
-            truth["target"],
-            pool.accuracy(),
-            norms.iter().map(|x| (x * 10.0).round() / 10.0).collect::<Vec<_>>(),
-            searches
-                .iter()
-                .map(|s| (s.best().unwrap().success * 1000.0).round() / 1000.0)
-                .collect::<Vec<_>>(),
-            searches.iter().map(|s| s.steps).collect::<Vec<_>>()
-        );
+fn the_recorded_backdoored_mlp_is_flagged() {
+    let file = "parity/digits_model.safetensors";
+    let Some(reference) = shared::json("parity/digits_nc_reference.json") else { return };
+    let mut b = Builder::new("input", &[1, 8, 8], &Limits::default()).unwrap();
+    let mut value = b.push("flat", Op::View(View::Flatten), &[0]).unwrap();
+    for layer in ["0", "2", "4"] {
+        let (shape, weight) = shared::tensor(file, &format!("{layer}.weight")).unwrap();
+        let (_, bias) = shared::tensor(file, &format!("{layer}.bias")).unwrap();
+        let single = |v: &[f64]| v.iter().map(|&x| x as f32).collect::<Vec<_>>();
+        let weight = b.param(layer, ArrayD::from_shape_vec(IxDyn(&shape), single(&weight)).unwrap(), false);
+        let bias = b.param("bias", ArrayD::from_shape_vec(IxDyn(&[shape[0]]), single(&bias)).unwrap(), false);
+        value = b.push(layer, Op::Linear(Linear { weight, bias: Some(bias) }), &[value]).unwrap();
+        if layer != "4" {
+            value = b.push("relu", Op::Activation(Activation::Relu), &[value]).unwrap();
+        }
     }
+    let input = InputSpec { shape: [1, 8, 8], range: [0.0, 1.0], mean: vec![], std: vec![] };
+    let model = Model::from_graph(b.finish(value).unwrap(), input, vec![]).unwrap();
+    let (_, pixels) = shared::tensor("parity/digits_input.safetensors", "x_clean").unwrap();
+    let labels = shared::integers("parity/digits_input.safetensors", "y_clean").unwrap();
+    let images =
+        Array4::from_shape_vec((labels.len(), 1, 8, 8), pixels.iter().map(|&x| x as f32).collect()).unwrap();
+    let set = DataSet { images: Some(Pixels::F32(images)), labels, ..DataSet::default() };
+    let clean = Data { item: "E2".into(), role: Role::Clean, set: Arc::new(set) };
+    let file = CaseFile {
+        id: "digits".into(),
+        title: String::new(),
+        questions: vec![],
+        model: None,
+        data: vec![],
+        artefacts: vec![],
+        unexamined: vec![],
+        text: String::new(),
+        root: ".".into(),
+    };
+    let got = run(&NEURAL_CLEANSE, &case(file, model, vec![clean]));
+    let target = reference["true_target"].as_u64().unwrap() as usize;
+    let norms: Vec<f64> = serde_json::from_value(got.measures["l1"].clone()).unwrap();
+    let index = got.measures["anomaly_index"][target].as_f64().unwrap();
+    println!("{norms:.1?} published index {index:.2}: {}", got.summary);
+    assert_eq!((got.verdict, got.findings[0].class), (Verdict::Flagged, Some(target)), "{}", got.summary);
+    assert!(norms.iter().enumerate().all(|(k, &n)| k == target || n > norms[target]));
+    assert!(index > 2.0, "the published rule agrees with the recorded run: {index}");
+}
+
+fn images(file: &str) -> Option<Arc<DataSet>> {
+    let (shape, values) = shared::tensor(file, "images")?;
+    let values: Vec<u8> = values.iter().map(|&x| x as u8).collect();
+    let nhwc = Array4::from_shape_vec((shape[0], shape[1], shape[2], shape[3]), values).unwrap();
+    let nchw = nhwc.permuted_axes([0, 3, 1, 2]).as_standard_layout().into_owned();
+    let labels = shared::integers(file, "labels")?;
+    Some(Arc::new(DataSet { images: Some(Pixels::U8(nchw)), labels, ..DataSet::default() }))
+}
+
+fn zoo(id: &str) -> Option<Case> {
+    let file = CaseFile::read(&shared::path(&format!("zoo/{id}/case.toml"))?, &Limits::default()).unwrap();
+    let input = file.model.as_ref().unwrap().input.clone().unwrap();
+    let path = shared::path(&format!("zoo/{id}/model.onnx"))?;
+    let read =
+        onnx::read(&path, &std::fs::read(&path).unwrap(), Some(input.shape), &Limits::default()).unwrap();
+    let model = Model::from_graph(read.graph, input, vec![]).unwrap();
+    let data = |item: &str, role, name: &str| {
+        Some(Data { item: item.into(), role, set: images(&format!("zoo/{id}/{name}.safetensors"))? })
+    };
+    let data = vec![data("E2", Role::Clean, "test")?, data("E3", Role::Training, "train_subset")?];
+    Some(case(file, model, data))
+}
+
+fn scores(outcome: &Outcome, name: &str) -> Vec<f64> {
+    match &outcome.arrays[name] {
+        Tensor::F32(a) => a.iter().map(|&x| f64::from(x)).collect(),
+        Tensor::I64(_) => panic!("{name} is not a score"),
+    }
+}
+
+const ALL: &str = "d01,d02,d03,d04,d05,d06,d07,d08,d09,d10,d11,d12,d13,d14,d15,external/xd1,external/xd2,external/xd3,\
+                   external/xd4,external/xd5";
+
+/// Backdoored by a plain patch: must be flagged with the right target.
+const PATCHES: [&str; 5] = ["d02", "d04", "d06", "d08", "external/xd3"];
+/// Clean ones of the same networks: must not be flagged.
+const CLEAN: [&str; 7] = ["d01", "d03", "d05", "d07", "d10", "d12", "d15"];
+
+/// The table over the zoo; minutes of work. `ZOO` names cases (comma-separated), `METHODS` procedures.
+#[test]
+#[ignore = "minutes: cargo test --test it zoo_table -- --ignored --nocapture"]
+#[expect(clippy::disallowed_methods, reason = "the table has a column of seconds")]
+fn zoo_table() {
+    let ids = std::env::var("ZOO").unwrap_or_else(|_| ALL.into());
+    let methods = std::env::var("METHODS")
+        .unwrap_or_else(|_| "neural-cleanse,activation-clustering,spectral-signatures".into());
+    let procedures: [&dyn Procedure; 3] = [&NEURAL_CLEANSE, &ACTIVATION_CLUSTERING, &SPECTRAL_SIGNATURES];
+    let mut wrong = Vec::new();
+    println!("case | truth | procedure | verdict | statistic | threshold | p | classes | AUC | seconds");
+    for id in ids.split(',') {
+        let Some(mut case) = zoo(id) else { continue };
+        case.effort = match std::env::var("EFFORT").as_deref() {
+            Ok("quick") => Effort::Quick,
+            Ok("thorough") => Effort::Thorough,
+            _ => Effort::Standard,
+        };
+        let truth = shared::json(&format!("zoo/{id}/truth.json")).unwrap();
+        let target = truth["target"].as_u64().map(|t| t as usize).filter(|_| truth["backdoored"] == true);
+        let planted: Vec<u64> =
+            truth["poison_indices"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        for procedure in procedures.iter().filter(|p| methods.contains(p.about().id)) {
+            let start = std::time::Instant::now();
+            let got = run(*procedure, &case);
+            let seconds = start.elapsed().as_secs_f64();
+            let name = procedure.about().id;
+            let classes: Vec<usize> = got.findings.iter().filter_map(|f| f.class).collect();
+            let score = match name {
+                "activation-clustering" => Some("score"),
+                "spectral-signatures" => Some("scores"),
+                _ => None,
+            };
+            let auc = score.and_then(|score| {
+                let scores = scores(&got, score);
+                let planted: Vec<bool> = (0..scores.len() as u64).map(|i| planted.contains(&i)).collect();
+                roc_auc(&scores, &planted)
+            });
+            let number = |x: Option<f64>| x.map_or_else(|| "–".into(), |x| format!("{x:.3}"));
+            println!(
+                "{id} | {} | {name} | {} | {} | {} | {} | {classes:?} | {} | {seconds:.1}",
+                target.map_or_else(|| "clean".into(), |t| format!("→{t}")),
+                got.verdict.name(),
+                number(got.statistic),
+                number(got.threshold),
+                number(got.measures.get("p_value").and_then(Value::as_f64)),
+                number(auc),
+            );
+            if name == "neural-cleanse" {
+                println!(
+                    "    l1 {}",
+                    got.measures["l1"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|x| format!("{:.1}", x.as_f64().unwrap()))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                );
+                println!(
+                    "    published {:.2}",
+                    got.measures["anomaly_index"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .filter_map(Value::as_f64)
+                        .fold(f64::MIN, f64::max)
+                );
+                let flagged = got.verdict == Verdict::Flagged;
+                if PATCHES.contains(&id) && !(flagged && target.is_some_and(|t| classes == [t])) {
+                    wrong.push(format!("{id}: {}", got.summary));
+                }
+                if CLEAN.contains(&id) && flagged {
+                    wrong.push(format!("{id}: {}", got.summary));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

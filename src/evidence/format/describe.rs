@@ -117,7 +117,7 @@ pub fn describe(format: Format) -> &'static Description {
         Format::Csv => d!("csv", "CSV table", No, "", "read as a list of samples and labels"),
         Format::Json => d!("json", "JSON text", No, "", "read as a network description"),
         Format::Toml => d!("toml", "TOML text", No, "", "read as a case file"),
-        Format::Text => d!("text", "text", No, "", "read as class names or digests"),
+        Format::Text => d!("text", "text file", No, "", "read as class names or digests"),
         Format::Zip => d!(
             "zip",
             "zip archive",

@@ -89,6 +89,13 @@ pub struct Built {
     pub bytes: usize,
 }
 
+impl std::fmt::Display for Built {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Self { name, clean_accuracy, attack_success, bytes } = self;
+        write!(f, "{name}: clean accuracy {clean_accuracy:.3}, attack success {attack_success:.3}, {bytes} bytes")
+    }
+}
+
 /// A file to be written: its path from the output folder, with `/`, and its content.
 pub type File = (String, Vec<u8>);
 

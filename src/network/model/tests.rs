@@ -37,11 +37,11 @@ fn a_merged_network_gives_the_same_numbers_as_the_network_as_loaded() {
     let m = model("resnet8", [3, 10, 9], 4);
     assert!(m.fast.nodes.len() < 20 && m.graph.nodes.len() == 31);
     assert!(m.fast.nodes.iter().all(|n| !matches!(n.op, Op::BatchNorm(_))));
-    let x = images(11, [3, 10, 9]);
+    let x = images(19, [3, 10, 9]);
     let fast = m.logits(x.view()).unwrap();
     for layer in m.layers() {
         let (activations, logits) = m.activations(x.view(), &layer.name).unwrap();
-        assert_eq!(activations.shape(), [11, layer.shape.iter().product()]);
+        assert_eq!(activations.shape(), [19, layer.shape.iter().product()]);
         assert!(gap(&logits, &fast) < 1e-4, "{}", layer.name);
         let whole = m.forward(&m.graph, &m.full_pool, &x.view(), &[m.graph.find(&layer.name).unwrap()]);
         assert!(gap(&activations, &whole[0]) < 1e-4, "{}", layer.name);
@@ -87,7 +87,7 @@ fn an_image_has_the_same_bits_alone_and_in_a_batch_and_at_any_number_of_threads(
     let one = at(1);
     assert_eq!(one, at(2));
     assert_eq!(one, at(3));
-    for i in [0, 7, 8, 36] {
+    for i in [0, 15, 16, 36] {
         let alone = m.logits(x.slice_axis(Axis(0), (i..=i).into())).unwrap();
         assert_eq!(alone.row(0), one.0.row(i));
     }

@@ -34,10 +34,10 @@ fn pass64(graph: &Graph, params: &[Vec<f64>], x: &[f64], labels: &[usize]) -> (p
 
 #[test]
 fn weight_gradients_through_batch_statistics_agree_with_finite_differences() {
-    // 19 images: three chunks, the last of another size.
+    // 35 images: three chunks, the last of another size.
     let graph = fresh("resnet8", [1, 6, 5], 4);
-    let labels: Vec<usize> = (0..19).map(|i| i * 7 % 4).collect();
-    let x = numbers(19 * graph.size(0), "x");
+    let labels: Vec<usize> = (0..35).map(|i| i * 7 % 4).collect();
+    let x = numbers(35 * graph.size(0), "x");
     let params = wide(&graph);
     let (_, grads) = pass64(&graph, &params, &x, &labels);
     for (p, param) in graph.params.iter().enumerate() {
