@@ -2,7 +2,7 @@
 //! does it, and held against what is expected; the shipped files are held against their recipe.
 
 use laocoon::case::{CaseState, Status, gate};
-use laocoon::evidence::{CaseFile, DataSet, Limits, Role, dataset};
+use laocoon::evidence::{CaseFile, Limits, Role};
 use laocoon::investigation::{Investigation, Options};
 use laocoon::lab::expected::{Expected, Flag, Measure, Rank, SCHEMA, Truth, roc_auc};
 use laocoon::lab::sample_cases;
@@ -67,15 +67,13 @@ fn examine(folder: &Path) -> Examined {
     Examined { state, labels, truth: json(&folder.join("truth.json")), investigation, _session: session }
 }
 
+/// Labels of the case's training set, read by another reader than the program's own.
 fn training_labels(folder: &Path, case: &CaseFile) -> Vec<usize> {
-    case.data
-        .iter()
-        .find(|d| d.role == Role::Training)
-        .map_or_else(Vec::new, |d| read(&folder.join(&d.path)).labels)
-}
-
-fn read(path: &Path) -> DataSet {
-    dataset::read(path, &Limits::default()).unwrap_or_else(|e| panic!("{e}"))
+    let Some(entry) = case.data.iter().find(|d| d.role == Role::Training) else { return Vec::new() };
+    let bytes = fs::read(folder.join(&entry.path)).unwrap();
+    let labels = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let labels = labels.tensor("labels").unwrap();
+    labels.data().chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as usize).collect()
 }
 
 impl Examined {
@@ -163,6 +161,10 @@ fn every_sample_case_is_examined_as_expected() {
     let mut wrong = Vec::new();
     for folder in cases {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if std::env::var("LAOCOON_CASE").is_ok_and(|only| only != name) {
+            println!("skipped: {name}: not the one named in LAOCOON_CASE");
+            continue;
+        }
         let expected: Expected = json(&folder.join("expected.json"));
         assert_eq!(expected.schema, SCHEMA, "{name}");
         let examined = examine(&folder);

@@ -2,7 +2,12 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod cases;
 mod data_side;
+mod evidence;
 mod house;
+mod model_side;
 mod network;
+mod pty;
+mod session;
 mod shared;
