@@ -45,7 +45,8 @@ impl Input {
 
 fn wait(fd: BorrowedFd, longest: Duration) -> io::Result<Ready> {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-    let longest = Timespec { tv_sec: longest.as_secs().cast_signed(), tv_nsec: longest.subsec_nanos().into() };
+    let longest =
+        Timespec { tv_sec: longest.as_secs().cast_signed(), tv_nsec: longest.subsec_nanos().into() };
     match poll(&mut fds, Some(&longest)) {
         Ok(_) | Err(Errno::INTR) => {}
         Err(e) => return Err(e.into()),

@@ -92,7 +92,10 @@ pub struct Built {
 impl std::fmt::Display for Built {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let Self { name, clean_accuracy, attack_success, bytes } = self;
-        write!(f, "{name}: clean accuracy {clean_accuracy:.3}, attack success {attack_success:.3}, {bytes} bytes")
+        write!(
+            f,
+            "{name}: clean accuracy {clean_accuracy:.3}, attack success {attack_success:.3}, {bytes} bytes"
+        )
     }
 }
 

@@ -121,8 +121,11 @@ fn evidence(view: &View, item: &Item, page: &mut Page) {
     }
     page.pair("sha256", if item.sha256.is_empty() { "could not be read" } else { &item.sha256 });
     if let Some(published) = &item.published {
-        let word = if published.eq_ignore_ascii_case(&item.sha256) { "matches" } else { "DIFFERS" };
-        page.pair("published", &format!("{word}: {published}"));
+        let matches = published.eq_ignore_ascii_case(&item.sha256);
+        page.pair(
+            "published",
+            &if matches { "the same".to_owned() } else { format!("DIFFERS: {published}") },
+        );
     }
     match &item.state {
         ItemState::Accepted => page.pair("state", "accepted"),

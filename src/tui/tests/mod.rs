@@ -3,7 +3,6 @@
 mod fixture;
 mod hostile;
 mod keys;
-mod look;
 mod monkey;
 mod panes;
 mod plain;

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::figure::Bar;
-use crate::tui::text::{cut, first_row, fit_right, num, width};
+use crate::tui::text::{first_row, fit, fit_right, num, width};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -41,8 +41,9 @@ impl Widget for Bars<'_> {
         let total = usize::from(area.width);
         let cursor = self.cursor.map(|c| c.min(self.bars.len().saturating_sub(1)));
         let first = first_row(cursor.unwrap_or(0), self.bars.len(), rows);
-        let labels = self.bars.iter().map(|b| width(&b.label)).max().unwrap_or(0).min(total / 3);
+        let labels = self.bars.iter().map(|b| width(&b.label)).max().unwrap_or(0).min(total * 2 / 5);
         let values = self.bars.iter().map(|b| width(&num(b.value))).max().unwrap_or(0).max(4);
+        let numbered = self.bars.iter().all(|b| b.label.bytes().all(|c| c.is_ascii_digit()));
         // cursor, mark, space, label, two spaces, bar, space, number
         let room = total.saturating_sub(3 + labels + 2 + 1 + values);
         let full = self
@@ -70,7 +71,9 @@ impl Widget for Bars<'_> {
             };
             put(0, if chosen { "›" } else { " " }, self.theme.key());
             put(1, if bar.flagged { "!" } else { " " }, self.theme.alarm());
-            put(3, &fit_right(&cut(&bar.label, labels), labels), name);
+            // Numbers stand under each other by their last digit, names by their first letter.
+            let label = if numbered { fit_right(&bar.label, labels) } else { fit(&bar.label, labels) };
+            put(3, &label, name);
             let start = 3 + labels + 2;
             if let Some(at) = line {
                 put(start + at, "┊", self.theme.dim());

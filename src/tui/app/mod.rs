@@ -1,0 +1,248 @@
+//! The workbench without a terminal: takes events, changes what is chosen, draws. Tests drive it directly.
+
+mod act;
+mod keys;
+
+use super::command::Motion;
+use super::export::{Exporter, Pending};
+use super::overlay::{self, Mode};
+use super::paint::{Hit, Painter};
+use super::screen;
+use super::source::{Request, Source};
+use super::sweep::sweep;
+use super::theme::Theme;
+use super::view::{Figures, Ui, View};
+use crate::case::CaseState;
+use crate::investigation::LiveJob;
+use crossterm::event::{Event, KeyEventKind};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use std::sync::Arc;
+
+/// Rows that page up and page down move.
+const PAGE: usize = 10;
+/// Polls between two looks at running jobs when nothing else happened: progress and time left move on.
+const LOOK: u32 = 5;
+
+/// Polls for which a success stays in the bottom bar.
+const MOMENT: u32 = 80;
+
+/// What the run loop has to do after an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Go on.
+    Stay,
+    /// The analyst left.
+    Leave,
+    /// Give the terminal to the shell until it comes back.
+    Suspend,
+    /// Clear and draw everything.
+    Redraw,
+}
+
+/// A line for the analyst in the bottom bar: a refusal until the next key, a success for a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The words.
+    pub text: String,
+    /// Whether it says that something did not work.
+    pub refused: bool,
+}
+
+/// The workbench.
+pub struct App {
+    pub(super) source: Box<dyn Source>,
+    pub(super) theme: Theme,
+    pub(super) ui: Ui,
+    pub(super) mode: Mode,
+    pub(super) message: Option<Message>,
+    exporter: Option<Arc<dyn Exporter>>,
+    pending: Option<Pending>,
+    state: Arc<CaseState>,
+    live: Vec<LiveJob>,
+    figures: Figures,
+    hits: Vec<(Rect, Hit)>,
+    /// How far the open overlay can be scrolled, as last drawn.
+    most: usize,
+    changed: bool,
+    polls: u32,
+    /// When the message appeared, in polls.
+    said: u32,
+}
+
+impl App {
+    /// A workbench on a source. Warnings from opening are the first message.
+    pub fn new(source: Box<dyn Source>, theme: Theme, exporter: Option<Arc<dyn Exporter>>) -> Self {
+        let warnings = source.warnings();
+        let message = warnings.first().map(|w| {
+            let more = if warnings.len() > 1 {
+                format!(" (and {} more)", warnings.len() - 1)
+            } else {
+                String::new()
+            };
+            Message { text: format!("{w}{more}"), refused: true }
+        });
+        Self {
+            state: source.state(),
+            live: source.live(),
+            source,
+            theme,
+            ui: Ui::default(),
+            mode: Mode::Browse,
+            message,
+            exporter,
+            pending: None,
+            figures: Figures::default(),
+            hits: Vec::new(),
+            most: 0,
+            changed: true,
+            polls: 0,
+            said: 0,
+        }
+    }
+
+    /// What panes see.
+    pub fn view(&self) -> View<'_> {
+        View {
+            state: &self.state,
+            live: &self.live,
+            position: self.source.position(),
+            theme: self.theme,
+            ui: &self.ui,
+            source: self.source.as_ref(),
+            figures: &self.figures,
+        }
+    }
+
+    /// Jobs that wait or run.
+    pub fn live(&self) -> &[LiveJob] {
+        &self.live
+    }
+
+    /// Takes in what happened elsewhere; whether the screen must be drawn again.
+    pub fn poll(&mut self) -> bool {
+        let fresh = self.source.poll();
+        self.polls = self.polls.wrapping_add(1);
+        if fresh {
+            self.state = self.source.state();
+            self.figures.retry();
+        }
+        if fresh || (!self.live.is_empty() && self.polls.is_multiple_of(LOOK)) {
+            self.live = self.source.live();
+            self.changed = true;
+        }
+        if self.message.as_ref().is_some_and(|m| !m.refused) && self.polls.wrapping_sub(self.said) > MOMENT {
+            self.message = None;
+            self.changed = true;
+        }
+        if let Some(result) = self.pending.as_ref().and_then(Pending::poll) {
+            let format = self.pending.take().map_or("", |p| p.format);
+            let done = result.and_then(|done| {
+                let request = Request::Exported { format: format.to_owned(), sha256: done.sha256 };
+                self.source.ask(request).map(|_| format!("{format} report written: {}", done.path.display()))
+            });
+            self.say(done);
+        }
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Has the next look draw everything.
+    pub fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// Asks everything that runs to stop.
+    pub fn stop_all(&mut self) {
+        if !self.live.is_empty() && self.source.read_only().is_none() {
+            let _ = self.source.ask(Request::StopAll);
+        }
+    }
+
+    fn say(&mut self, result: Result<String, String>) {
+        self.changed = true;
+        self.said = self.polls;
+        self.message = match result {
+            Ok(text) if text.is_empty() => None,
+            Ok(text) => Some(Message { text, refused: false }),
+            Err(text) => Some(Message { text, refused: true }),
+        };
+    }
+
+    /// Draws everything. Whatever the panes drew, no cell acts on the terminal afterwards.
+    pub fn draw(&mut self, frame: &mut Frame) {
+        let area = frame.area();
+        let formats = self.exporter.as_ref().map_or(&[][..], |e| e.formats());
+        let mut painter = Painter::new(frame.buffer_mut(), self.theme);
+        let most = screen::draw(
+            &self.view(),
+            &mut painter,
+            area,
+            &screen::Extra {
+                mode: &self.mode,
+                message: self.message.as_ref(),
+                exporting: self.pending.is_some(),
+                formats,
+            },
+        );
+        let hits = painter.hits;
+        self.hits = hits;
+        self.most = most;
+        match &mut self.mode {
+            Mode::Help { scroll, .. } | Mode::Detail { scroll, .. } => *scroll = (*scroll).min(most),
+            Mode::Palette { cursor, .. }
+            | Mode::Jobs { cursor }
+            | Mode::Export { cursor }
+            | Mode::Zoom { cursor, .. } => {
+                *cursor = (*cursor).min(most);
+            }
+            Mode::Browse | Mode::Note { .. } | Mode::Quit => {}
+        }
+        sweep(frame.buffer_mut());
+    }
+
+    /// Takes a terminal event.
+    pub fn handle(&mut self, event: &Event) -> Next {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                self.changed = true;
+                self.key(key)
+            }
+            Event::Paste(text) => {
+                self.changed = true;
+                let flat = text.replace(['\r', '\n', '\t'], " ");
+                match &mut self.mode {
+                    Mode::Note { text } => type_in(text, &flat),
+                    Mode::Palette { query, .. } => type_in(query, &flat),
+                    _ => {}
+                }
+                Next::Stay
+            }
+            Event::Mouse(mouse) => self.mouse(mouse),
+            Event::Resize(..) => {
+                self.changed = true;
+                Next::Stay
+            }
+            _ => Next::Stay,
+        }
+    }
+}
+
+/// Where a motion leads in a list of `rows`.
+fn moved(at: usize, rows: usize, motion: Motion) -> usize {
+    let last = rows.saturating_sub(1);
+    match motion {
+        Motion::Up | Motion::Left => at.saturating_sub(1),
+        Motion::Down | Motion::Right => at.saturating_add(1),
+        Motion::PageUp => at.saturating_sub(PAGE),
+        Motion::PageDown => at.saturating_add(PAGE),
+        Motion::First => 0,
+        Motion::Last => last,
+    }
+    .min(last)
+}
+
+/// Adds text up to the cap of a note.
+fn type_in(text: &mut String, more: &str) {
+    let room = overlay::LONGEST.saturating_sub(text.chars().count());
+    text.extend(more.chars().filter(|c| !c.is_control()).take(room));
+}
