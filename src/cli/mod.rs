@@ -224,8 +224,8 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
-        None => open::run(cli.open),
-        Some(Command::Open(args)) => open::run(args),
+        None => open::run(&cli.open),
+        Some(Command::Open(args)) => open::run(&args),
         Some(Command::Scan(args)) => scan::run(&args),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),

@@ -30,7 +30,7 @@ pub struct OpenArgs {
 /// How the screen looks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LookArgs {
-    /// Colours: auto follows the terminal and NO_COLOR.
+    /// Colours: auto follows the terminal and `NO_COLOR`.
     #[arg(long, value_enum, default_value_t = ColorArg::Auto, value_name = "WHEN")]
     color: ColorArg,
     /// Leave the mouse to the terminal.
@@ -89,7 +89,7 @@ impl tui::Exporter for ToSession {
 }
 
 /// Opens the workbench.
-pub fn run(args: OpenArgs) -> anyhow::Result<Exit> {
+pub fn run(args: &OpenArgs) -> anyhow::Result<Exit> {
     let screen = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
     if !screen && !args.plain {
         return Err(Usage(

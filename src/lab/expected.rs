@@ -121,7 +121,7 @@ pub fn roc_auc(scores: impl IntoIterator<Item = (f64, bool)>) -> Option<f64> {
         return None;
     }
     let (mut below, mut wins) = (0usize, 0.0);
-    for tied in scores.chunk_by(|a, b| a.0 == b.0) {
+    for tied in scores.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
         let hits = tied.iter().filter(|(_, p)| *p).count();
         let misses = tied.len() - hits;
         wins += hits as f64 * (below as f64 + misses as f64 / 2.0);

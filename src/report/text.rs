@@ -59,7 +59,7 @@ fn lines(state: &CaseState, out: &mut String) -> std::fmt::Result {
             }
             Status::Skipped(why) => writeln!(out, "  {id:<22} skipped        {}", visible(why))?,
             Status::Stopped { done, units } => {
-                writeln!(out, "  {id:<22} stopped        at {done} of {units}")?
+                writeln!(out, "  {id:<22} stopped        at {done} of {units}")?;
             }
             Status::Failed(why) => writeln!(out, "  {id:<22} failed         {}", visible(why))?,
             Status::Queued | Status::Running => writeln!(out, "  {id:<22} not finished")?,

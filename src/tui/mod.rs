@@ -21,6 +21,14 @@ pub mod standing;
 pub mod sweep;
 pub mod terminal;
 #[cfg(test)]
+#[expect(
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    clippy::needless_for_each,
+    clippy::type_complexity,
+    clippy::format_push_string,
+    reason = "fixtures are long lists"
+)]
 mod tests;
 pub mod text;
 pub mod theme;

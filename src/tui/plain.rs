@@ -55,7 +55,7 @@ pub fn plain(source: &dyn Source) -> String {
     for m in &view.state.timeline {
         let _ = writeln!(out, "{:>4}  {}  {}", m.n, visible(&moment(&m.time)), visible(&m.what));
     }
-    out.lines().map(|l| format!("{}\n", l.trim_end())).collect()
+    out.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")
 }
 
 fn heading(out: &mut String, text: &str) {

@@ -4,7 +4,7 @@
 use crate::case::{CaseState, Session};
 use crate::figure::Figure;
 use crate::investigation::{Investigation, LiveJob};
-use crate::procedure::About;
+use crate::procedure::{About, Procedure};
 use crate::registry;
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ pub trait Source {
     }
     /// What a procedure is.
     fn about(&self, id: &str) -> Option<&'static About> {
-        registry::find(id).map(|p| p.about())
+        registry::find(id).map(Procedure::about)
     }
 }
 

@@ -49,7 +49,6 @@ impl Theme {
     }
 
     /// Ordinary text.
-    #[expect(clippy::unused_self, reason = "a role like the others")]
     pub fn text(self) -> Style {
         Style::new()
     }

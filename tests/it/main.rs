@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module per area.
 #![allow(missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::float_cmp)]
+#![expect(clippy::disallowed_methods, reason = "a test waits for a screen no longer than its patience")]
 
 mod cases;
 mod data_side;

@@ -33,9 +33,14 @@ pub(super) fn of(
     Ok(files.into_iter().map(|(name, bytes)| (format!("{}/{name}", story.name), bytes)).collect())
 }
 
+/// Texts as lines.
+pub(super) fn lines(texts: impl Iterator<Item = String>) -> String {
+    texts.fold(String::new(), |all, text| all + &text + "\n")
+}
+
 /// One line a file, as `sha256sum` writes and checks them.
 pub(super) fn sums(files: &[File]) -> String {
-    files.iter().map(|(path, bytes)| format!("{}  {path}\n", sha256(bytes))).collect()
+    lines(files.iter().map(|(path, bytes)| format!("{}  {path}", sha256(bytes))))
 }
 
 fn sha256(bytes: &[u8]) -> String {

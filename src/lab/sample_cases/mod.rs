@@ -263,7 +263,7 @@ fn expected(story: &Story) -> Expected {
 
 /// Names of the classes, one a line.
 fn labels() -> String {
-    SIGNS.iter().map(|sign| format!("{}\n", sign.name)).collect()
+    files::lines(SIGNS.iter().map(|sign| sign.name.to_owned()))
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 impl App {
     /// Carries out an action.
+    ///
+    /// # Panics
+    /// When a debug build is asked to, for the tests of the terminal.
     pub fn act(&mut self, action: &Action) -> Next {
         match action {
             Action::Pane(pane) => self.ui.pane = *pane,

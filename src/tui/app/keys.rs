@@ -38,10 +38,9 @@ impl App {
             _ => None,
         };
         match (chord.0, command) {
-            (KeyCode::Esc, _) => self.mode = Mode::Browse,
+            (KeyCode::Esc, _) | (KeyCode::Char('c'), Some(Action::Quit)) => self.mode = Mode::Browse,
             (_, Some(Action::Suspend)) => return Next::Suspend,
             (_, Some(Action::Redraw)) => return Next::Redraw,
-            (KeyCode::Char('c'), Some(Action::Quit)) => self.mode = Mode::Browse,
             (KeyCode::Enter, _) => return self.accept(),
             (code, _) if self.mode.typing() => self.typed(code, chord, motion),
             (_, Some(Action::Quit)) if self.mode == Mode::Quit => return Next::Leave,
@@ -125,7 +124,7 @@ impl App {
     fn accept(&mut self) -> Next {
         match std::mem::take(&mut self.mode) {
             Mode::Note { text } if text.trim().is_empty() => {
-                self.say(Err("an empty note is not kept".into()))
+                self.say(Err("an empty note is not kept".into()));
             }
             Mode::Note { text } => self.request(Request::Note(text.trim().to_owned())),
             Mode::Export { cursor } => self.export(cursor),
@@ -147,7 +146,7 @@ impl App {
         Next::Stay
     }
 
-    pub(super) fn mouse(&mut self, mouse: &MouseEvent) -> Next {
+    pub(super) fn mouse(&mut self, mouse: MouseEvent) -> Next {
         let at = Position { x: mouse.column, y: mouse.row };
         let motion = match mouse.kind {
             MouseEventKind::ScrollUp => Some(Motion::Up),

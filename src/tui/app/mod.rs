@@ -217,7 +217,7 @@ impl App {
                 }
                 Next::Stay
             }
-            Event::Mouse(mouse) => self.mouse(mouse),
+            Event::Mouse(mouse) => self.mouse(*mouse),
             Event::Resize(..) => {
                 self.changed = true;
                 Next::Stay

@@ -58,7 +58,7 @@ impl Widget for Heat<'_> {
         // A share reads best on the full scale 0..1.
         let full = if top > 0.0 && top <= 1.0 { 1.0 } else { top };
         if head > 0 {
-            let step = (0..).find(|s| wide << s >= 3).unwrap_or(0);
+            let step = (0..3).find(|s| wide << s >= 3).unwrap_or(0);
             for c in (0..cells).step_by(1 << step) {
                 let room = (wide << step).saturating_sub(1).max(1);
                 let name = cut(&self.columns[c * share], room);

@@ -42,7 +42,7 @@ impl Widget for FigureView<'_> {
         let Self { figure, theme, cursor } = self;
         match &figure.body {
             Body::Bars { bars, threshold, .. } => {
-                Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf)
+                Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf);
             }
             Body::Scatter { groups, .. } => Scatter { groups, theme }.render(area, buf),
             Body::Lines { series, .. } => Lines { series, theme }.render(area, buf),
