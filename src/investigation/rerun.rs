@@ -20,7 +20,7 @@ pub const TOLERANCE: f64 = 1e-6;
 pub enum Same {
     /// The same record, to the bit.
     Identical,
-    /// The same verdict and findings, every number within [`TOLERANCE`]: which differ.
+    /// The same verdict and findings, every number within `TOLERANCE`: which differ.
     WithinTolerance(String),
     /// Another answer: what differs.
     Different(String),

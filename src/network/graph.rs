@@ -53,7 +53,7 @@ pub struct Node {
     pub inputs: Vec<ValueId>,
     /// Shape of its value, per image.
     pub shape: Vec<usize>,
-    /// Whether its value is clamped at zero from below (a `ReLU` fused into it by [`super::fold`]).
+    /// Whether its value is clamped at zero from below (a `ReLU` fused into it by `fold.rs`).
     pub relu: bool,
 }
 

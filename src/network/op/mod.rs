@@ -1,5 +1,5 @@
 //! The operators: one file per family, each with its shape rule, forward pass, and gradients with respect to inputs
-//! and parameters. All are pure functions over a chunk of images, sequential inside; [`super::run`] runs chunks in
+//! and parameters. All are pure functions over a chunk of images, sequential inside; `run.rs` runs chunks in
 //! parallel.
 
 pub mod activation;
