@@ -223,7 +223,7 @@ mod tests {
             assert!((got - want).abs() < 1e-9, "{:?}", found.values);
         }
         let zero = top(&Array2::zeros((6, 4)), 2);
-        assert_eq!(zero.values, [0.0]);
+        assert!(!zero.values.is_empty() && zero.values.iter().all(|&v| v == 0.0), "{:?}", zero.values);
         let mut one = Array2::zeros((50, 30));
         one.column_mut(7).fill(-1.0);
         let found = top(&one, 3);
