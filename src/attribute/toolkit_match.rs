@@ -204,6 +204,8 @@ pub(super) mod tests {
                 model: None,
                 data: vec![],
                 artefacts: vec![],
+                pipeline: None,
+                deployment: None,
                 unexamined: vec![],
                 text: String::new(),
                 root: ".".into(),

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
     /// Flagged if any finished procedure flagged; inconclusive if one could not decide or none that could judge (a
-    /// detection) finished; else nothing-found.
+    /// detection) finished; else nothing-found. Procedures that a fused verdict counts (its measure `counted`) have their say
+    /// there and not a second time here.
     pub verdict: Verdict,
-    /// Calibrated probability that the model is backdoored. `None`: there is no calibration to compute it from in this
-    /// version, and an uncalibrated number would be read as one.
+    /// Calibrated probability that the model is backdoored: the measure `model_score` of `model-verdict`. `None` when nothing
+    /// could judge it.
     pub model_score: Option<f64>,
     /// Calibrated probability that the training data is poisoned. `None` as above.
     pub data_score: Option<f64>,
@@ -35,6 +36,14 @@ pub fn assess(state: &CaseState) -> Assessment {
             _ => None,
         })
         .collect();
+    let fused = finished.iter().find(|(_, id, _)| *id == "model-verdict").map(|(_, _, r)| *r);
+    let counted: Vec<&str> = fused
+        .and_then(|r| r.measures.get("counted")?.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    let finished: Vec<_> = finished.into_iter().filter(|(_, id, _)| !counted.contains(id)).collect();
     let judged = |phase: Option<Phase>, r: &Record| {
         phase == Some(Phase::Detection) && r.verdict == Verdict::NothingFound
     };
@@ -68,7 +77,7 @@ pub fn assess(state: &CaseState) -> Assessment {
     let samples = finished.iter().find(|(_, id, _)| *id == "poisoned-samples");
     Assessment {
         verdict,
-        model_score: None,
+        model_score: fused.and_then(|r| r.measures.get("model_score")?.as_f64()),
         data_score: None,
         target_classes: target_classes.into_iter().collect(),
         family,
@@ -85,8 +94,10 @@ mod tests {
 
     fn assessed(events: &[Event]) -> Assessment {
         let mut state = CaseState::default();
-        for (n, e) in
-            [fixture::opened("x"), fixture::planned(&["a", "b", "c"])].iter().chain(events).enumerate()
+        for (n, e) in [fixture::opened("x"), fixture::planned(&["a", "b", "c", "model-verdict"])]
+            .iter()
+            .chain(events)
+            .enumerate()
         {
             state.apply(n as u64, fixture::TIME, "", e);
         }
@@ -118,6 +129,22 @@ mod tests {
         let all = assessed(&flagged);
         assert_eq!((all.verdict, all.target_classes), (Verdict::Flagged, vec![2, 7]));
         assert_eq!((all.family.as_deref(), all.model_score, all.data_score), (Some("unknown"), None, None));
+    }
+
+    #[test]
+    fn a_fused_verdict_speaks_for_what_it_counts() {
+        let mut fused = fixture::record("no detector shows more than clean models do");
+        fused.measures.insert("model_score".into(), serde_json::json!(0.07));
+        fused.measures.insert("counted".into(), serde_json::json!(["a", "b"]));
+        let parts = [ended("a", inconclusive()), ended("b", fixture::record(""))];
+        let all = assessed(&[parts.as_slice(), &[ended("model-verdict", fused.clone())]].concat());
+        assert_eq!(
+            (all.verdict, all.model_score, all.target_classes.len()),
+            (Verdict::NothingFound, Some(0.07), 0)
+        );
+        let other =
+            assessed(&[ended("model-verdict", fused), ended("c", fixture::flagged(2, Severity::High))]);
+        assert_eq!((other.verdict, other.target_classes), (Verdict::Flagged, vec![2]), "others still count");
     }
 
     #[test]

@@ -35,8 +35,11 @@ pub enum Event {
         case: CaseFile,
         /// Program version.
         tool: String,
-        /// Build identification (target, features).
+        /// Build identification: target, features, digest of the program's file.
         build: String,
+        /// Who works, as they or their system name them; a claim, not a proof.
+        #[serde(default)]
+        analyst: String,
         /// Seed of every random draw.
         seed: u64,
         /// Amount of work asked for.
@@ -50,6 +53,12 @@ pub enum Event {
     Resumed {
         /// Program version.
         tool: String,
+        /// Build identification, as in `CaseOpened`.
+        #[serde(default)]
+        build: String,
+        /// Who works now.
+        #[serde(default)]
+        analyst: String,
     },
     /// What a complete investigation under the restriction runs, in order; written at the start, and again when program
     /// or restriction changed.
@@ -75,6 +84,13 @@ pub enum Event {
         id: String,
         /// What differs, in words.
         detail: String,
+    },
+    /// Items were compared with what they were at intake; what differs has events of its own.
+    EvidenceChecked {
+        /// Ids of the items compared.
+        items: Vec<String>,
+        /// How: `sha256` of the whole content, or `attributes` (size, times, inode; digest only where those differ).
+        how: String,
     },
     /// A procedure was planned; holds everything needed to run it again.
     JobQueued {
@@ -138,6 +154,18 @@ pub enum Event {
         /// Digest of the file written.
         sha256: String,
     },
+    /// The session was sealed: `seal.json` covers everything up to and with this event.
+    Sealed {
+        /// Who sealed it.
+        analyst: String,
+    },
+    /// This session is a redacted copy of another.
+    Redacted {
+        /// What was taken out.
+        what: Vec<String>,
+        /// Head hash of the session it was made from.
+        head: String,
+    },
     /// A torn last line was set aside on opening.
     Recovered {
         /// Bytes set aside.
@@ -157,13 +185,14 @@ pub enum Event {
 
 impl Event {
     /// The types this version knows, as the journal names them.
-    pub const KINDS: [&str; 15] = [
+    pub const KINDS: [&str; 18] = [
         "case_opened",
         "resumed",
         "planned",
         "requested",
         "evidence_added",
         "evidence_changed",
+        "evidence_checked",
         "job_queued",
         "job_started",
         "job_ended",
@@ -172,6 +201,8 @@ impl Event {
         "job_failed",
         "noted",
         "exported",
+        "sealed",
+        "redacted",
         "recovered",
     ];
 
@@ -184,6 +215,7 @@ impl Event {
             Event::Requested { .. } => "requested",
             Event::EvidenceAdded { .. } => "evidence_added",
             Event::EvidenceChanged { .. } => "evidence_changed",
+            Event::EvidenceChecked { .. } => "evidence_checked",
             Event::JobQueued { .. } => "job_queued",
             Event::JobStarted { .. } => "job_started",
             Event::JobEnded { .. } => "job_ended",
@@ -192,6 +224,8 @@ impl Event {
             Event::JobFailed { .. } => "job_failed",
             Event::Noted { .. } => "noted",
             Event::Exported { .. } => "exported",
+            Event::Sealed { .. } => "sealed",
+            Event::Redacted { .. } => "redacted",
             Event::Recovered { .. } => "recovered",
             Event::Unknown { kind, .. } => kind,
         }

@@ -21,6 +21,7 @@ pub fn case_file(id: &str) -> CaseFile {
             architecture: None,
             sha256: None,
             signature: None,
+            key: None,
             labels: None,
             input: Some(InputSpec {
                 shape: [3, 32, 32],
@@ -31,6 +32,8 @@ pub fn case_file(id: &str) -> CaseFile {
         }),
         data: Vec::new(),
         artefacts: Vec::new(),
+        pipeline: None,
+        deployment: None,
         unexamined: vec!["pipeline".into()],
         text: "[case]\nid = \"x\"\n".into(),
         root: PathBuf::from("/evidence"),
@@ -43,6 +46,7 @@ pub fn opened(id: &str) -> Event {
         case: case_file(id),
         tool: "0.1.0".into(),
         build: "x86_64-linux".into(),
+        analyst: "ana".into(),
         seed: 3,
         effort: Effort::Standard,
         only: Vec::new(),
@@ -132,6 +136,9 @@ pub fn one_of_each() -> Vec<Event> {
         Event::EvidenceChanged { id: "E1".into(), detail: "other bytes".into() },
         Event::Noted { text: "looks bad\n停 \u{202e}".into() },
         Event::Exported { format: "html".into(), sha256: "cd".repeat(32) },
-        Event::Resumed { tool: "0.1.0".into() },
+        Event::Resumed { tool: "0.1.0".into(), build: "x86_64-linux".into(), analyst: "ben".into() },
+        Event::EvidenceChecked { items: vec!["E1".into()], how: "sha256".into() },
+        Event::Redacted { what: vec!["paths".into()], head: "ef".repeat(32) },
+        Event::Sealed { analyst: "ben".into() },
     ]
 }

@@ -165,10 +165,11 @@ mod tests {
     fn an_unknown_type_is_kept_and_a_known_one_that_does_not_fit_is_refused() {
         let seal = |body: &str| format!("{body},\"hash\":\"{}\"}}", sha256(body.as_bytes())).into_bytes();
         let rest = format!(r#""prev":"{}""#, anchor("x"));
-        let line = seal(&format!(r#"{{"n":3,"time":"{}","type":"sealed","by":"k",{rest}"#, fixture::TIME));
+        let line =
+            seal(&format!(r#"{{"n":3,"time":"{}","type":"countersigned","by":"k",{rest}"#, fixture::TIME));
         let record = decode(&line).unwrap();
         let Event::Unknown { kind, line: kept } = record.event else { panic!() };
-        assert_eq!((kind.as_str(), kept.as_bytes()), ("sealed", line.as_slice()));
+        assert_eq!((kind.as_str(), kept.as_bytes()), ("countersigned", line.as_slice()));
         for (bad, why) in [
             (format!(r#"{{"n":3,"time":"{}","type":"noted","words":"k",{rest}"#, fixture::TIME), "text"),
             (

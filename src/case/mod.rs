@@ -3,6 +3,8 @@
 
 pub mod assessment;
 pub mod blobs;
+pub mod bundle;
+pub mod diff;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -10,7 +12,10 @@ pub mod gate;
 pub mod journal;
 pub mod json;
 pub mod line;
+pub mod redact;
+pub mod seal;
 pub mod session;
+pub mod stamp;
 pub mod state;
 mod timeline;
 pub mod verify;
@@ -22,6 +27,9 @@ pub use event::{Event, InputRef, Planned};
 pub use session::{Session, SessionError};
 pub use state::{CaseState, Moment, Numbered, ProcedureState, Status};
 pub use whole::write_whole;
+
+use sha2::{Digest, Sha256};
+use std::sync::OnceLock;
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,10 +51,30 @@ pub fn now() -> String {
     format!("{:.3}", jiff::Timestamp::now())
 }
 
-/// Target and features of this build, for the record.
+/// Target, features and the digest of the program's own file, for the record.
 pub fn build() -> String {
-    let features = if cfg!(feature = "lapack") { " lapack" } else { "" };
-    format!("{}-{}{features}", std::env::consts::ARCH, std::env::consts::OS)
+    static BUILD: OnceLock<String> = OnceLock::new();
+    let describe = || {
+        let features = if cfg!(feature = "lapack") { " lapack" } else { "" };
+        let target = format!("{}-{}{features}", std::env::consts::ARCH, std::env::consts::OS);
+        // The running program by its own handle: what lies under its name may be another by now.
+        let own =
+            if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
+        let digest = own.and_then(|path| {
+            let mut hash = Sha256::new();
+            std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
+            Ok(line::hex(&hash.finalize()))
+        });
+        digest
+            .map_or_else(|e| format!("{target} (program file unreadable: {e})"), |d| format!("{target} {d}"))
+    };
+    BUILD.get_or_init(describe).clone()
+}
+
+/// Who works, when nobody says: `LAOCOON_ANALYST`, else the name the system gives.
+pub fn analyst() -> String {
+    let named = |name| std::env::var(name).ok().filter(|who| !who.trim().is_empty());
+    ["LAOCOON_ANALYST", "USER", "LOGNAME"].into_iter().find_map(named).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -86,6 +86,10 @@ pub struct CaseState {
     pub tool: String,
     /// Build identification.
     pub build: String,
+    /// Who works, or worked last, as they or their system name them.
+    pub analyst: String,
+    /// What was taken out of this copy, and the head hash of the session it was made from.
+    pub redacted: Option<(Vec<String>, String)>,
     /// Seed.
     pub seed: u64,
     /// Effort.
@@ -134,12 +138,16 @@ impl CaseState {
     /// Adds one event. Pure: no clock, no disk; the registry is asked for the phase of a procedure that no plan names.
     pub fn apply(&mut self, n: u64, time: &str, hash: &str, event: &Event) {
         match event {
-            Event::CaseOpened { case, tool, build, seed, effort, only, phases } => {
+            Event::CaseOpened { case, tool, build, seed, effort, only, phases, analyst } => {
                 self.case = Some(case.clone());
+                self.analyst = text::visible(analyst);
                 (self.tool, self.build, self.seed, self.effort) = (tame(tool), tame(build), *seed, *effort);
                 (self.only, self.phases) = (only.clone(), phases.clone());
             }
-            Event::Resumed { .. } => self.interrupted(),
+            Event::Resumed { analyst, .. } => {
+                self.analyst = text::visible(analyst);
+                self.interrupted();
+            }
             Event::Planned { procedures, overrides } => self.plan(procedures, overrides),
             Event::Requested { procedures } => {
                 for id in procedures {
@@ -166,7 +174,12 @@ impl CaseState {
             }
             Event::JobFailed { procedure, reason } => self.end(procedure, Status::Failed(tame(reason))),
             Event::Noted { text } => self.notes.push((time.to_owned(), tame(text))),
-            Event::Exported { .. } | Event::Recovered { .. } | Event::Unknown { .. } => {}
+            Event::Redacted { what, head } => self.redacted = Some((what.clone(), tame(head))),
+            Event::EvidenceChecked { .. }
+            | Event::Exported { .. }
+            | Event::Sealed { .. }
+            | Event::Recovered { .. }
+            | Event::Unknown { .. } => {}
         }
         self.timeline.push(Moment { n, time: time.to_owned(), what: timeline::what(event) });
         self.events += 1;
@@ -305,7 +318,7 @@ mod tests {
         let state = fold(&fixture::one_of_each());
         assert_eq!(
             (state.seed, state.tool.as_str(), state.events, state.head.as_str()),
-            (3, "0.1.0", 15, "h14")
+            (3, "0.1.0", 18, "h17")
         );
         assert_eq!(state.evidence, [fixture::item("E1", ItemState::Accepted)]);
         assert_eq!(state.changed, [("E1".to_owned(), "other bytes".to_owned())]);
@@ -319,7 +332,8 @@ mod tests {
         assert_eq!(state.record("a").unwrap().findings[0].class, Some(7));
         assert_eq!(state.notes[0].1, "looks bad\n停 \\u{202e}", "line breaks stay, bidi is visible");
         assert!(state.requested.is_empty());
-        assert_eq!(state.timeline.len(), 15);
+        assert_eq!(state.timeline.len(), 18);
+        assert_eq!((state.analyst.as_str(), state.redacted.unwrap().0), ("ben", vec!["paths".to_owned()]));
         assert!(state.timeline.iter().all(|m| !m.what.is_empty() && !m.what.chars().any(char::is_control)));
     }
 
@@ -368,7 +382,7 @@ mod tests {
             Event::Requested { procedures: vec!["a".into(), "b".into()] },
             queued("a"),
             Event::JobStarted { procedure: "a".into() },
-            Event::Resumed { tool: "0.1.0".into() },
+            Event::Resumed { tool: "0.1.0".into(), build: String::new(), analyst: String::new() },
         ];
         let state = fold(&events);
         assert_eq!(state.procedures[0].status, Status::Queued);

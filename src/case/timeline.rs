@@ -7,10 +7,11 @@ use crate::evidence::text::visible;
 /// What happened.
 pub(super) fn what(event: &Event) -> String {
     visible(&match event {
-        Event::CaseOpened { case, tool, seed, effort, .. } => {
-            format!("case {} opened by laocoon {tool}, seed {seed}, effort {}", case.id, effort.name())
+        Event::CaseOpened { case, tool, seed, effort, analyst, .. } => {
+            let (id, effort) = (&case.id, effort.name());
+            format!("case {id} opened{} with laocoon {tool}, seed {seed}, effort {effort}", by(analyst))
         }
-        Event::Resumed { tool } => format!("opened again by laocoon {tool}"),
+        Event::Resumed { tool, analyst, .. } => format!("opened again{} with laocoon {tool}", by(analyst)),
         Event::Planned { procedures, .. } => format!("{} procedures planned", procedures.len()),
         Event::Requested { procedures } => format!("asked for: {}", procedures.join(", ")),
         Event::EvidenceAdded { item } => {
@@ -21,6 +22,9 @@ pub(super) fn what(event: &Event) -> String {
             }
         }
         Event::EvidenceChanged { id, detail } => format!("{id} changed: {detail}"),
+        Event::EvidenceChecked { items, how } => {
+            format!("{} compared with intake by {how}", items.join(", "))
+        }
         Event::JobQueued { procedure, .. } => format!("{procedure} queued"),
         Event::JobStarted { procedure } => format!("{procedure} started"),
         Event::JobEnded { procedure, record, seconds } => {
@@ -35,9 +39,17 @@ pub(super) fn what(event: &Event) -> String {
         Event::JobFailed { procedure, reason } => format!("{procedure} failed: {reason}"),
         Event::Noted { text } => format!("note: {text}"),
         Event::Exported { format, sha256 } => format!("exported as {format}, sha256 {sha256}"),
+        Event::Sealed { analyst } => format!("sealed{}", by(analyst)),
+        Event::Redacted { what, head } => {
+            format!("redacted copy, without {}, of the session that ends in {head}", what.join(" and "))
+        }
         Event::Recovered { bytes, kept } => format!("{bytes} bytes of a torn record set aside in {kept}"),
         Event::Unknown { kind, .. } => {
             format!("'{kind}', written by a version that knows more; not shown here")
         }
     })
+}
+
+fn by(analyst: &str) -> String {
+    if analyst.is_empty() { String::new() } else { format!(" by {analyst}") }
 }

@@ -1,7 +1,7 @@
 //! Checks a session folder: chain, blobs, and the evidence it was made from.
 
 use super::journal::{self, FILE};
-use super::{BlobKind, Blobs, CaseState, Event, SessionError};
+use super::{BlobKind, Blobs, CaseState, Event, SessionError, seal};
 use crate::evidence::{Item, Limits, intake, text};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -52,11 +52,19 @@ impl Verification {
     }
 }
 
-/// Checks the chain and every blob that a record names.
+/// Checks the chain, every blob that a record names, and the seal if there is one.
 ///
 /// # Errors
 /// There is no session.
 pub fn verify(session: &Path) -> Result<Verification, SessionError> {
+    verify_by(session, None)
+}
+
+/// As [`verify`], and the seal's signature by a minisign public key.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_by(session: &Path, public: Option<&Path>) -> Result<Verification, SessionError> {
     let read = journal::read(&session.join(FILE))?;
     let chain = match (&read.bad, read.torn) {
         (Some(bad), _) => Check::Differs(format!("record {}: {}", bad.n, bad.reason)),
@@ -79,6 +87,7 @@ pub fn verify(session: &Path) -> Result<Verification, SessionError> {
             }
         }
     }
+    checks.extend(seal::check(session, public));
     Ok(Verification { head: read.head().to_owned(), records: read.records.len(), checks })
 }
 
@@ -91,11 +100,7 @@ pub fn evidence(state: &CaseState, folder: Option<&Path>, limits: &Limits) -> Ve
     }
     let digest = |item: &Item| {
         let path = case.locate(Path::new(item.path.raw()))?;
-        if path.is_dir() {
-            intake::digest_folder(&path, limits, &intake::quiet).map(|d| d.sha256)
-        } else {
-            intake::digest_file(&path, &intake::quiet).map(|d| d.0)
-        }
+        intake::digest(&path, limits, &intake::quiet)
     };
     let check = |item: &Item| {
         let what = format!("{} {}", text::visible(&item.id), item.path.shown());

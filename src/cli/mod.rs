@@ -2,7 +2,10 @@
 //!
 //! Results go to stdout, progress and errors to stderr. Exit codes are the contract's: see [`Exit`].
 
+mod bundle;
+mod diff;
 mod explain;
+mod inspect;
 mod lab;
 mod open;
 mod progress;
@@ -10,6 +13,7 @@ mod replay;
 mod report;
 mod run;
 mod scan;
+mod seal;
 mod session_dir;
 mod target;
 mod verify;
@@ -79,12 +83,20 @@ enum Command {
     Open(open::OpenArgs),
     /// The same investigation without a screen: the CI gate and the batch job.
     Scan(scan::ScanArgs),
+    /// Triage of files or folders: hash, format, what they would do when loaded. Needs no case; nothing is run.
+    Inspect(inspect::InspectArgs),
     /// Runs a network over images and writes its logits and activations.
     Run(run::RunArgs),
     /// Steps through a saved session, read-only; needs no model file.
     Replay(replay::ReplayArgs),
     /// Checks a session: chain, blobs, evidence.
     Verify(verify::VerifyArgs),
+    /// Two sessions side by side: verdicts, measures, findings, figures.
+    Diff(diff::DiffArgs),
+    /// Closes a session with its head hash, signed and time-stamped if wanted.
+    Seal(seal::SealArgs),
+    /// Writes a session as one portable file, redacted if wanted.
+    Bundle(bundle::BundleArgs),
     /// Writes the report of a session.
     Report(report::ReportArgs),
     /// Makes known cases for validation. For isolated, authorised use only.
@@ -129,6 +141,9 @@ pub struct CaseOptions {
     /// Session folder: created, or continued when it exists.
     #[arg(long, value_name = "DIR")]
     pub session: Option<PathBuf>,
+    /// Who works, for the record [default: LAOCOON_ANALYST, else the user's name].
+    #[arg(long, value_name = "NAME")]
+    pub analyst: Option<String>,
     /// Architecture of bare weights: a built-in name, or a network description file (JSON).
     #[arg(long, value_name = "NAME|FILE")]
     pub architecture: Option<String>,
@@ -227,9 +242,13 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         None => open::run(&cli.open),
         Some(Command::Open(args)) => open::run(&args),
         Some(Command::Scan(args)) => scan::run(&args),
+        Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Verify(args)) => verify::run(&args),
+        Some(Command::Diff(args)) => diff::run(&args),
+        Some(Command::Seal(args)) => seal::run(&args),
+        Some(Command::Bundle(args)) => bundle::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Lab(command)) => lab::run(&command),
         Some(Command::Explain(args)) => explain::page(&args),

@@ -2,7 +2,7 @@
 
 use super::{CaseOptions, Exit, Usage, print, progress::Progress, say, session_dir, target};
 use crate::case::{Blobs, CaseState, Session, write_whole};
-use crate::evidence::{Limits, intake};
+use crate::evidence::intake;
 use crate::investigation::{Investigation, Options};
 use crate::report::{self, Format};
 use crate::tui;
@@ -125,8 +125,10 @@ pub fn run(args: &OpenArgs) -> anyhow::Result<Exit> {
 }
 
 fn investigate(path: &Path, options: &CaseOptions) -> anyhow::Result<Investigation> {
+    let adopted = session_dir::adopted(path)?;
+    let path = adopted.as_path();
     if session_dir::is_session(path) {
-        return Ok(Investigation::resume(path, options.threads, Limits::default())?);
+        return Ok(Investigation::resume(path, options.desk())?);
     }
     let case = target::case(&[path.to_owned()], options)?;
     let session = match &options.session {

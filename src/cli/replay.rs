@@ -1,6 +1,6 @@
 //! `laocoon replay`: a saved session, step by step, read-only; the model is not needed.
 
-use super::{Exit, Usage, open::LookArgs, print, say};
+use super::{Exit, Usage, open::LookArgs, print, say, session_dir};
 use crate::case::Session;
 use crate::tui::{self, Replay};
 use clap::Args;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// `laocoon replay SESSION`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The session folder.
+    /// The session: a folder or a bundle.
     session: PathBuf,
     /// Print it instead: the timeline, then every pane as it stands at the end.
     #[arg(long)]
@@ -24,7 +24,8 @@ pub struct ReplayArgs {
 
 /// Replays a session.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.session).map_err(|error| Usage(error.to_string()))?;
+    let located = session_dir::located(&args.session)?;
+    let session = Session::open(located.path()).map_err(|error| Usage(error.to_string()))?;
     for warning in session.warnings() {
         say(&format!("warning: {warning}"));
     }

@@ -1,6 +1,6 @@
 //! `laocoon report`: what leaves the workbench. Reads the session alone; the same session gives the same bytes.
 
-use super::{Exit, Usage, deliver, say};
+use super::{Exit, Usage, deliver, say, session_dir};
 use crate::case::Session;
 use crate::report::{self, Format};
 use clap::{Args, ValueEnum};
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// `laocoon report SESSION`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The session folder.
+    /// The session: a folder or a bundle.
     session: PathBuf,
     /// Output format.
     #[arg(long, value_enum)]
@@ -42,7 +42,8 @@ impl From<FormatArg> for Format {
 
 /// Writes the report.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
-    let session = Session::open(&args.session).map_err(|error| Usage(error.to_string()))?;
+    let located = session_dir::located(&args.session)?;
+    let session = Session::open(located.path()).map_err(|error| Usage(error.to_string()))?;
     for warning in session.warnings() {
         say(&format!("warning: {warning}"));
     }

@@ -2,7 +2,6 @@
 
 use super::{CaseOptions, Exit, SeverityArg, deliver, progress::Progress, session_dir, target};
 use crate::case::gate;
-use crate::evidence::Limits;
 use crate::investigation::{Investigation, Options};
 use crate::procedure::Severity;
 use crate::report;
@@ -62,6 +61,9 @@ pub fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         investigation.wait(Duration::from_millis(100));
         progress.show(&investigation);
     }
+    if !stopping {
+        investigation.check_evidence(true);
+    }
     progress.end(&investigation);
     let state = investigation.state();
     let text = match args.format {
@@ -82,7 +84,7 @@ fn start(args: &ScanArgs) -> anyhow::Result<Investigation> {
     if let [path] = args.paths.as_slice()
         && session_dir::is_session(path)
     {
-        let mut investigation = Investigation::resume(path, args.options.threads, Limits::default())?;
+        let mut investigation = Investigation::resume(path, args.options.desk())?;
         investigation.run_all()?;
         return Ok(investigation);
     }

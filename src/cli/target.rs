@@ -2,7 +2,7 @@
 
 use super::{CaseOptions, Usage};
 use crate::evidence::{CaseFile, Limits};
-use crate::investigation::Options;
+use crate::investigation::{Desk, Options};
 use crate::procedure::{Effort, Phase};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,6 +33,19 @@ impl Options {
             phases: options.phase.iter().copied().map(Phase::from).collect(),
             overrides: BTreeMap::new(),
             limits: Limits::default(),
+            analyst: options.analyst(),
         }
+    }
+}
+
+impl CaseOptions {
+    /// Who works.
+    pub fn analyst(&self) -> String {
+        self.analyst.clone().unwrap_or_else(crate::case::analyst)
+    }
+
+    /// What a saved session is gone on with.
+    pub fn desk(&self) -> Desk {
+        Desk { threads: self.threads, limits: Limits::default(), analyst: self.analyst() }
     }
 }

@@ -1,6 +1,7 @@
 //! `laocoon verify`: whether a session is what it was: chain, blobs, and the evidence it was made from.
 
-use super::{Exit, Usage, print, say};
+use super::{Exit, Usage, print, say, session_dir};
+use crate::case::seal::SIGNATURE;
 use crate::case::verify::{self, Check, Checked};
 use crate::case::{Session, gate};
 use crate::evidence::Limits;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 /// `laocoon verify SESSION`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The session folder.
+    /// The session: a folder or a bundle.
     session: PathBuf,
     /// Where the case's folder lies now, if not where it lay.
     #[arg(long, value_name = "DIR")]
@@ -27,11 +28,17 @@ pub struct VerifyArgs {
     /// Compare the head of the chain with a hash kept elsewhere (a report, a ticket).
     #[arg(long, value_name = "SHA256")]
     head: Option<String>,
+    /// Check the signature of the seal with this minisign public key.
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
 }
 
 /// Verifies a session.
 pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
-    let mut found = verify::verify(&args.session).map_err(|error| Usage(error.to_string()))?;
+    let located = session_dir::located(&args.session)?;
+    let session = located.path();
+    let mut found =
+        verify::verify_by(session, args.public_key.as_deref()).map_err(|error| Usage(error.to_string()))?;
     if let Some(head) = &args.head {
         let check = if head.eq_ignore_ascii_case(&found.head) {
             Check::Good
@@ -41,7 +48,7 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
         found.checks.push(Checked { what: "head".into(), check });
     }
     let limits = Limits::default();
-    let state = Session::open(&args.session)?.state();
+    let state = Session::open(session)?.state();
     found.checks.extend(verify::evidence(&state, args.evidence.as_deref(), &limits));
     let mut out = String::new();
     for Checked { what, check } in &found.checks {
@@ -56,13 +63,16 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
     if args.rerun {
         let evidence = args.evidence.as_deref();
         let mut told = |again: &Rerun| say(&line(again));
-        let all = rerun(&args.session, evidence, args.threads, &limits, &mut told)?;
+        let all = rerun(session, evidence, args.threads, &limits, &mut told)?;
         print(&all.iter().map(|again| line(again) + "\n").collect::<String>())?;
         exit = worse(exit, &all);
     }
     let mut end = format!("head       {} after {} records\n", found.head, found.records);
     if args.head.is_none() {
         end += "note       a cut or wholly rewritten journal shows only against a head kept elsewhere: --head HASH\n";
+    }
+    if args.public_key.is_none() && session.join(SIGNATURE).exists() {
+        end += "note       the seal is signed; --public-key FILE checks by whom\n";
     }
     print(&end)?;
     Ok(Exit::of(exit))

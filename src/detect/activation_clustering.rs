@@ -3,6 +3,8 @@
 use super::classes;
 use super::features::{Features, Request};
 use super::params::Params;
+use super::poisoned::content::Content;
+use super::poisoned::views::Taps;
 use crate::figure::{Bar, Body, Figure, Group};
 use crate::math::cluster::{self, Partition, Silhouette};
 use crate::math::pca::{self, PcaError};
@@ -27,7 +29,7 @@ static ABOUT: About = About {
     id: "activation-clustering",
     title: "Activation clustering",
     phase: Phase::Detection,
-    version: 1,
+    version: 2,
     question: "Do the training samples of some label fall into a large and a small group inside the network?",
     needs: "a labelled training set, and a model or recorded activations",
     reference: "Chen et al. 2018, Detecting Backdoor Attacks on Deep Neural Networks by Activation Clustering (arXiv 1811.03728)",
@@ -39,11 +41,25 @@ static ABOUT: About = About {
 const FEWEST: usize = 10;
 const COMPONENTS: usize = 10;
 const STARTS: usize = 10;
+/// The seed documents' rule: reported, never the verdict.
 const SILHOUETTE: f64 = 0.5;
 const RATIO: (f64, f64) = (0.01, 0.3);
+/// Chance, over all labels, that a split is called foreign to clean images when it is not.
+const ERROR: f64 = 0.001;
+/// The same for a lead.
+const DOUBT: f64 = 0.01;
+/// A foreign group may show in clean images at no more than this part of its share in training.
+const FOREIGN: f64 = 0.25;
+/// Two clusters of anything are at least this far apart where there are two: Kaufman and Rousseeuw (1990) call less "no
+/// substantial structure".
+const MODEST: f64 = 0.25;
+/// Clean images of a label that can speak for it.
+const FEWEST_CLEAN: usize = 10;
 /// Above this many samples the silhouette is taken over a seeded subsample.
 const SILHOUETTE_SAMPLES: usize = 2_000;
 const POINTS: usize = 2_000;
+/// Labels looked at a second time.
+const MOST_RECLASSIFIED: usize = 20;
 /// Classes examined at a time, whatever the number of cores.
 const WAVE: usize = 8;
 
@@ -54,10 +70,49 @@ struct Seen {
     /// min / max of the two sizes.
     ratio: f64,
     suspicious: bool,
+    /// What clean images of the label say about the smaller cluster.
+    clean: Option<Held>,
     /// First two components, n×2.
     plane: Array2<f32>,
     /// Position along the line from the large cluster's mean (0) to the small one's (1).
     along: Vec<f64>,
+}
+
+/// The smaller cluster held against clean images of the label.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// Clean images nearer to the smaller cluster's mean, of all of the label.
+    count: usize,
+    of: usize,
+    /// Chance of so few among them, were they as the training samples are (Fisher's exact test).
+    chance: f64,
+}
+
+/// What is said of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Call {
+    Nothing,
+    Lead,
+    Foreign,
+}
+
+impl Seen {
+    fn call(&self, tested: usize) -> Call {
+        let Some(held) = self.clean else {
+            // With nothing to hold it against, a clear split is a lead.
+            return if self.suspicious { Call::Lead } else { Call::Nothing };
+        };
+        let share = self.partition.sizes[1] as f64 / self.partition.cluster.len().max(1) as f64;
+        let foreign = held.count as f64 / held.of.max(1) as f64 <= FOREIGN * share;
+        let tests = tested.max(1) as f64;
+        if foreign && held.chance <= ERROR / tests && self.silhouette.value > MODEST {
+            Call::Foreign
+        } else if foreign && held.chance <= DOUBT / tests {
+            Call::Lead
+        } else {
+            Call::Nothing
+        }
+    }
 }
 
 impl Procedure for ActivationClustering {
@@ -72,9 +127,16 @@ impl Procedure for ActivationClustering {
             params: json!({
                 "layer": request.layer_name(), "components": COMPONENTS, "clusters": 2, "starts": STARTS,
                 "fewest_samples": FEWEST, "silhouette_above": SILHOUETTE, "ratio_between": [RATIO.0, RATIO.1],
+                "error": ERROR, "doubt": DOUBT,
             }),
-            units: request.units(request.data) + request.classes as u64,
-            inputs: request.inputs(case),
+            units: request.units(request.data)
+                + request.clean(case).map_or(0, |data| request.units(data))
+                + request.classes as u64,
+            inputs: request
+                .inputs(case)
+                .into_iter()
+                .chain(request.clean(case).map(|d| d.item.clone()))
+                .collect(),
         })
     }
 
@@ -82,13 +144,22 @@ impl Procedure for ActivationClustering {
         let params = Params::of(case, ABOUT.id, &["layer"]).map_err(Stop::failed)?;
         let request = Request::plan(case, &params).map_err(Stop::failed)?;
         let features = request.load(case, request.data, cx, 0, plan.units)?;
+        let mut done = request.units(request.data);
+        let clean = match request.clean(case) {
+            Some(data) => {
+                let clean = request.load(case, data, cx, done, plan.units)?;
+                done += request.units(data);
+                Some(clean).filter(|c| c.values.ncols() == features.values.ncols())
+            }
+            None => None,
+        };
         let all: Vec<usize> = (0..features.members.len()).collect();
         let mut seen: Vec<Option<Seen>> = Vec::with_capacity(all.len());
         for wave in all.chunks(WAVE) {
-            cx.step(request.units(request.data) + seen.len() as u64, plan.units)?;
+            cx.step(done + seen.len() as u64, plan.units)?;
             let results: Vec<_> = {
                 let shared = &*cx;
-                wave.par_iter().map(|&class| look(&features, class, shared)).collect()
+                wave.par_iter().map(|&class| look(&features, clean.as_ref(), class, shared)).collect()
             };
             for result in results {
                 seen.push(result?);
@@ -101,21 +172,28 @@ impl Procedure for ActivationClustering {
                 }
             }
         }
+        let tested = seen.iter().flatten().filter(|s| s.clean.is_some()).count();
+        let second = reclassify(case, &request, &features, &seen, tested, cx)?;
         cx.step(plan.units, plan.units)?;
-        Ok(outcome(case, &request, &features, &seen, cx))
+        Ok(outcome(case, &request, &features, &seen, &second, cx))
     }
 }
 
 /// Clusters one class; `None` when it has too few samples.
-fn look(features: &Features, class: usize, cx: &Context) -> Result<Option<Seen>, Stop> {
+fn look(
+    features: &Features,
+    clean: Option<&Features>,
+    class: usize,
+    cx: &Context,
+) -> Result<Option<Seen>, Stop> {
     let members = &features.members[class];
     if members.len() < FEWEST {
         return Ok(None);
     }
     let check = || cx.check();
-    let samples = features.select(members);
+    let samples = features.values.select(Axis(0), members);
     let mut rng = cx.rng(&format!("class{class}"));
-    let reduced = pca::scores(samples.view(), COMPONENTS, &mut rng, check).map_err(|e| match e {
+    let reduced = pca::sketched(samples.view(), COMPONENTS, &mut rng, check).map_err(|e| match e {
         PcaError::Stopped(stop) => stop,
         PcaError::Solver(reason) => Stop::failed(format!("class {class}: {reason}")),
     })?;
@@ -127,7 +205,29 @@ fn look(features: &Features, class: usize, cx: &Context) -> Result<Option<Seen>,
         reduced.get((i, j)).copied().unwrap_or(0.0) as f32
     });
     let along = along(&reduced, &partition);
-    Ok(Some(Seen { partition, silhouette, ratio, suspicious, plane, along }))
+    let clean = clean
+        .filter(|c| c.members[class].len() >= FEWEST_CLEAN && partition.sizes[1] > 0)
+        .map(|c| held(&samples, &partition, &c.values.select(Axis(0), &c.members[class])));
+    Ok(Some(Seen { clean, partition, silhouette, ratio, suspicious, plane, along }))
+}
+
+/// Puts clean images (m×d) of the label to the nearer of the two cluster means.
+fn held(samples: &Array2<f32>, partition: &Partition, clean: &Array2<f32>) -> Held {
+    let mut means = [Array1::<f64>::zeros(samples.ncols()), Array1::zeros(samples.ncols())];
+    for (row, &c) in samples.rows().into_iter().zip(&partition.cluster) {
+        means[c].zip_mut_with(&row, |m, &x| *m += f64::from(x));
+    }
+    for (mean, &size) in means.iter_mut().zip(&partition.sizes) {
+        *mean /= size.max(1) as f64;
+    }
+    let distance = |row: &ndarray::ArrayView1<f32>, mean: &Array1<f64>| {
+        row.iter().zip(mean).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>()
+    };
+    let smaller = |row: &ndarray::ArrayView1<f32>| distance(row, &means[1]) < distance(row, &means[0]);
+    // The training samples are asked the same question as the clean ones.
+    let inside = samples.rows().into_iter().filter(smaller).count();
+    let (count, of) = (clean.rows().into_iter().filter(smaller).count(), clean.nrows());
+    Held { count, of, chance: crate::math::stats::fisher_greater(inside, samples.nrows(), count, of) }
 }
 
 /// Position of each sample between the two cluster means: 0 at the large one's, 1 at the small one's.
@@ -152,6 +252,7 @@ fn outcome(
     request: &Request,
     features: &Features,
     seen: &[Option<Seen>],
+    second: &BTreeMap<usize, Reclassified>,
     cx: &mut Context,
 ) -> Outcome {
     let n = features.values.nrows();
@@ -195,28 +296,41 @@ fn outcome(
         ("ratio".to_owned(), value(|s| s.ratio)),
         ("silhouette".to_owned(), value(|s| s.silhouette.value)),
         ("suspicious".to_owned(), json!(suspicious)),
+        (
+            "clean_share".to_owned(),
+            value(|s| s.clean.map_or(f64::NAN, |c| c.count as f64 / c.of.max(1) as f64)),
+        ),
+        ("clean_chance".to_owned(), value(|s| s.clean.map_or(f64::NAN, |c| c.chance))),
+        (
+            "exclusionary".to_owned(),
+            Value::Array(
+                (0..seen.len()).map(|k| second.get(&k).map_or(Value::Null, |s| number(s.ratio()))).collect(),
+            ),
+        ),
         ("too_few_samples".to_owned(), json!(too_few)),
         ("layer".to_owned(), json!(crate::evidence::text::visible(request.layer_name()))),
     ]);
-    let in_band = |s: &&Seen| s.ratio > RATIO.0 && s.ratio < RATIO.1;
-    let strongest = seen
-        .iter()
-        .enumerate()
-        .filter_map(|(k, s)| s.as_ref().filter(in_band).map(|s| (k, s.silhouette.value)))
-        .max_by(|a, b| a.1.total_cmp(&b.1));
-    let (verdict, summary) = verdict(seen, &suspicious, strongest);
+    let tested = seen.iter().flatten().filter(|s| s.clean.is_some()).count();
+    let calls: Vec<Call> =
+        seen.iter().map(|s| s.as_ref().map_or(Call::Nothing, |s| s.call(tested))).collect();
+    let called: Vec<usize> = (0..seen.len()).filter(|&k| calls[k] != Call::Nothing).collect();
+    let (verdict, summary) = verdict(seen, &calls, &called, &suspicious, features.values.nrows());
+    let least = seen.iter().flatten().filter_map(|s| Some(s.clean?.chance)).fold(f64::INFINITY, f64::min);
+    let decided = least.is_finite();
     Outcome {
         verdict,
         summary,
-        statistic: strongest.map(|(_, s)| s),
-        threshold: Some(SILHOUETTE),
-        threshold_origin:
-            "the seed documents' rule: silhouette above 0.5 and size ratio between 0.01 and 0.3; a rule of \
-                           thumb, not calibrated: its error rates on clean data are not known"
-                .into(),
-        findings: suspicious
+        statistic: decided.then(|| -least.max(f64::MIN_POSITIVE).log10()),
+        threshold: decided.then(|| -(ERROR / tested.max(1) as f64).log10()),
+        threshold_origin: format!(
+            "−log₁₀ of the chance of so few clean images of a label in its smaller cluster (Fisher's exact test), {ERROR} over the \
+             {tested} labels tested (Bonferroni); a lead from {DOUBT}. The seed documents' rule (silhouette above {SILHOUETTE}, size \
+             ratio between {} and {}) is reported and decides only whether there is a lead without clean images",
+            RATIO.0, RATIO.1
+        ),
+        findings: called
             .iter()
-            .filter_map(|&k| finding(case, request, features, k, seen[k].as_ref()?))
+            .filter_map(|&k| finding(case, request, features, k, seen[k].as_ref()?, calls[k], second.get(&k)))
             .collect(),
         measures,
         arrays: BTreeMap::from([
@@ -231,33 +345,44 @@ fn outcome(
 
 fn verdict(
     seen: &[Option<Seen>],
+    calls: &[Call],
+    called: &[usize],
     suspicious: &[usize],
-    strongest: Option<(usize, f64)>,
+    samples: usize,
 ) -> (Verdict, String) {
     let examined = seen.iter().flatten().count();
     if examined == 0 {
         return (Verdict::Inconclusive, format!("no label has the {FEWEST} samples this needs"));
     }
-    match (suspicious, strongest) {
-        ([], Some((k, s))) => (
-            Verdict::NothingFound,
-            format!(
-                "none of {examined} labels splits off a small, separate group (closest: class {k}, silhouette {s:.2}, flagged above {SILHOUETTE})"
-            ),
-        ),
-        ([], None) => (
-            Verdict::NothingFound,
-            format!("every one of {examined} labels splits into groups of similar size"),
-        ),
-        (some, _) => (
-            Verdict::Flagged,
-            format!(
-                "{} of {examined} labels split off a small, separate group: class {}",
-                some.len(),
-                list(some)
-            ),
-        ),
+    let rule = format!("the seed documents' rule names {} labels", suspicious.len());
+    let foreign: Vec<usize> = called.iter().copied().filter(|&k| calls[k] == Call::Foreign).collect();
+    if !foreign.is_empty() {
+        let which = list(&foreign);
+        let text = format!(
+            "{} of {examined} labels split off a group that clean images do not show: class {which}; {rule}",
+            foreign.len()
+        );
+        return (Verdict::Flagged, text);
     }
+    if !called.is_empty() {
+        let text = format!(
+            "{} of {examined} labels split off a group that may be a variety of the class: class {}; {rule}",
+            called.len(),
+            list(called)
+        );
+        return (Verdict::Inconclusive, text);
+    }
+    let covered: usize = seen.iter().flatten().map(|s| s.partition.cluster.len()).sum();
+    if 2 * covered < samples {
+        return (
+            Verdict::Inconclusive,
+            format!("most samples are in labels with fewer than {FEWEST} samples; {rule}"),
+        );
+    }
+    (
+        Verdict::NothingFound,
+        format!("none of {examined} labels splits off a group that clean images do not show; {rule}"),
+    )
 }
 
 fn list(classes: &[usize]) -> String {
@@ -272,6 +397,8 @@ fn finding(
     features: &Features,
     class: usize,
     seen: &Seen,
+    call: Call,
+    second: Option<&Reclassified>,
 ) -> Option<Finding> {
     let n = features.members.get(class)?.len();
     let title = format!(
@@ -279,16 +406,89 @@ fn finding(
         classes::name(case, class),
         seen.partition.sizes[1]
     );
-    let detail = format!(
-        "Silhouette {:.3} (above {SILHOUETTE}), size ratio {:.3} (between {} and {}). The small group may be planted samples, or a \
-         natural variety of the class: look at its images.",
-        seen.silhouette.value, seen.ratio, RATIO.0, RATIO.1
+    let mut detail = match seen.clean {
+        Some(held) => format!(
+            "{} of {} clean images of the label lie with the smaller group, chance {:.1e}. ",
+            held.count, held.of, held.chance
+        ),
+        None => "There are no clean images of the label to hold it against. ".to_owned(),
+    };
+    let _ = write!(
+        detail,
+        "Silhouette {:.3}, size ratio {:.3}. The small group may be planted samples, or a variety of the class that clean images lack: \
+         look at its images.",
+        seen.silhouette.value, seen.ratio
     );
+    if let Some(second) = second {
+        let _ = write!(
+            detail,
+            " Taught without the group, an early layer takes {} of it for its label and {} for class {}.",
+            second.own, second.other, second.class
+        );
+    }
+    let (severity, confidence) = match call {
+        Call::Foreign => (Severity::Medium, Confidence::Medium),
+        _ => (Severity::Low, Confidence::Low),
+    };
     Some(
-        Finding::new(Concern::DataPoisoning, Severity::Medium, Confidence::Low, title, detail)
+        Finding::new(Concern::DataPoisoning, severity, confidence, title, detail)
             .class(class)
             .on(&request.inputs(case)),
     )
+}
+
+/// Exclusionary reclassification (section 4.3 of the paper): what a classifier that has not seen the group takes it for.
+#[derive(Debug, Clone, Copy)]
+struct Reclassified {
+    /// Samples of the group taken for their own label.
+    own: usize,
+    /// And for the class that most others are taken for.
+    other: usize,
+    class: usize,
+}
+
+impl Reclassified {
+    /// The paper's l/p: below 1 the group belongs elsewhere.
+    fn ratio(self) -> f64 {
+        self.own as f64 / self.other.max(1) as f64
+    }
+}
+
+/// Asks a linear classifier on an early layer, taught with the training samples outside the group.
+fn reclassify(
+    case: &Case,
+    request: &Request,
+    features: &Features,
+    seen: &[Option<Seen>],
+    tested: usize,
+    cx: &mut Context,
+) -> Result<BTreeMap<usize, Reclassified>, Stop> {
+    let called = |k: &usize| seen[*k].as_ref().is_some_and(|s| s.call(tested) != Call::Nothing);
+    let called: Vec<usize> = (0..seen.len()).filter(called).take(MOST_RECLASSIFIED).collect();
+    let (Some(model), false, Some(_)) = (&case.model, called.is_empty(), &request.layer) else {
+        return Ok(BTreeMap::new());
+    };
+    let set = &request.data.set;
+    let views = Taps::of(model).view(model, set, cx, 0, Taps::units(set))?;
+    let mut out = BTreeMap::new();
+    for class in called {
+        cx.check()?;
+        let Some(seen) = &seen[class] else { continue };
+        let members = &features.members[class];
+        let group: Vec<usize> =
+            members.iter().zip(&seen.partition.cluster).filter(|(_, c)| **c == 1).map(|(&i, _)| i).collect();
+        let rest: Vec<usize> = (0..set.labels.len()).filter(|i| group.binary_search(i).is_err()).collect();
+        let labels: Vec<usize> = rest.iter().map(|&i| set.labels[i]).collect();
+        let content = Content::learn(&views.early.select(Axis(0), &rest), &labels, request.classes)?;
+        let mut votes = vec![0usize; request.classes];
+        content.classify(&views.early.select(Axis(0), &group)).into_iter().for_each(|k| votes[k] += 1);
+        let other =
+            (0..votes.len()).filter(|&k| k != class).max_by_key(|&k| (votes[k], std::cmp::Reverse(k)));
+        if let Some(other) = other {
+            out.insert(class, Reclassified { own: votes[class], other: votes[other], class: other });
+        }
+    }
+    Ok(out)
 }
 
 fn limits(features: &Features, seen: &[Option<Seen>], too_few: &[usize]) -> String {
@@ -372,7 +572,12 @@ mod tests {
     fn the_planted_group_is_found_and_ranked_first() {
         let case = planted();
         let got = run(&case, 0);
-        assert_eq!(got.verdict, Verdict::Flagged, "{}", got.summary);
+        assert_eq!(
+            got.verdict,
+            Verdict::Inconclusive,
+            "without clean images a split is a lead: {}",
+            got.summary
+        );
         assert_eq!(got.measures["suspicious"], json!([1]));
         assert_eq!(got.measures["sizes"][1], json!([108, 12]));
         assert_eq!(got.measures["too_few_samples"], json!([2]));
@@ -394,6 +599,33 @@ mod tests {
                 && groups[1].samples.iter().all(|i| i % 10 == 0)
         );
         assert!(!got.figures.contains_key("pca/2") && got.figures.contains_key("silhouette"));
+    }
+
+    /// The same with clean recorded activations; with `natural`, they split as the training samples do.
+    fn held(natural: bool) -> Case {
+        let mut case = planted();
+        let mut rng = crate::math::rng::seeded(2, "ac", "clean");
+        let labels: Vec<usize> = (0..600).map(|i| i % 2).collect();
+        let values = Array2::from_shape_fn((600, 20), |(i, j)| {
+            let away = natural && labels[i] == 1 && i % 10 == 1 && j < 3;
+            rng.gen_range(-1.0..1.0) + if away { 9.0 } else { 0.0 } + labels[i] as f32
+        });
+        let set = crate::evidence::DataSet { labels, activations: Some(values), ..Default::default() };
+        let set = std::sync::Arc::new(set);
+        let role = crate::evidence::Role::Clean;
+        case.data.push(crate::procedure::Data { item: "E2".into(), role, set });
+        case
+    }
+
+    #[test]
+    fn clean_images_decide_whether_a_split_is_foreign() {
+        let planted = run(&held(false), 0);
+        assert_eq!(planted.verdict, Verdict::Flagged, "{}", planted.summary);
+        assert_eq!(planted.findings[0].class, Some(1));
+        assert!(planted.statistic.unwrap() > planted.threshold.unwrap());
+        let natural = run(&held(true), 0);
+        assert_eq!(natural.verdict, Verdict::NothingFound, "{}", natural.summary);
+        assert_eq!(natural.measures["suspicious"], json!([1]), "the rule alone would name it");
     }
 
     #[test]

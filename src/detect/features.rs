@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Images run through the network between two looks at the cancel.
 const BATCH: usize = 16;
 /// Cap on samples × features held at once (2 GiB of f32).
-const MOST_ELEMENTS: usize = 1 << 29;
+pub(super) const MOST_ELEMENTS: usize = 1 << 29;
 
 /// Name in `params` for activations that came with the data set.
 const RECORDED: &str = "recorded";

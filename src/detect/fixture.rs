@@ -19,6 +19,8 @@ pub(crate) fn case() -> Case {
         model: None,
         data: vec![],
         artefacts: vec![],
+        pipeline: None,
+        deployment: None,
         unexamined: vec![],
         text: String::new(),
         root: std::path::PathBuf::new(),

@@ -38,6 +38,11 @@ impl<'a> Params<'a> {
         }
     }
 
+    /// Whether any parameter was set.
+    pub fn any(&self) -> bool {
+        self.set.is_some_and(|set| !set.is_empty())
+    }
+
     fn get<T>(&self, name: &str, what: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Skip> {
         let Some(value) = self.set.and_then(|set| set.get(name)) else { return Ok(None) };
         read(value)

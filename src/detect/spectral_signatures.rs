@@ -3,6 +3,7 @@
 use super::classes;
 use super::features::{Features, Request};
 use super::params::Params;
+use super::spectre;
 use crate::figure::{Bar, Body, Counts, Figure};
 use crate::math::robust::Robust;
 use crate::math::{dip, stats, svd};
@@ -27,7 +28,7 @@ static ABOUT: About = About {
     id: "spectral-signatures",
     title: "Spectral signatures",
     phase: Phase::Detection,
-    version: 1,
+    version: 2,
     question: "Does the strongest direction of some label's activations split its samples in two, unlike clean images?",
     needs: "a labelled training set, and a model or recorded activations; clean images for a verdict",
     reference: "Tran, Li, Madry 2018, Spectral Signatures in Backdoor Attacks (NeurIPS); Hartigan and Hartigan 1985 (dip)",
@@ -66,6 +67,10 @@ struct Seen {
     dip: Option<f64>,
     /// Chance of clean images of the class lying as differently along v₁ (Kolmogorov–Smirnov); `None` without.
     unlike_clean: Option<f64>,
+    /// That chance if not one clean image were in the smaller part: the least that so many clean images can show.
+    least_chance: Option<f64>,
+    /// Robust scores (SPECTRE), in the members' order.
+    robust: Vec<f64>,
 }
 
 impl Seen {
@@ -160,18 +165,43 @@ fn look(
     let threshold = Robust::of(&scores).map_or(f64::INFINITY, |r| r.median + LIST_AT * r.scale());
     let tested = members.len() >= FEWEST_TESTED;
     let dip = tested.then(|| dip::dip(&projection) * (members.len() as f64).sqrt());
-    let unlike_clean =
-        clean.filter(|c| tested && c.members[class].len() >= FEWEST_TESTED).and_then(|clean| {
-            let reference = (clean.select(&clean.members[class]) - &mean).dot(&direction).to_vec();
-            stats::kolmogorov_smirnov(&projection, &reference).map(|(_, chance)| chance)
-        });
+    let clean = clean.filter(|c| tested && c.members[class].len() >= FEWEST_TESTED);
+    let unlike_clean = clean.and_then(|clean| {
+        let reference = (clean.select(&clean.members[class]) - &mean).dot(&direction).to_vec();
+        stats::kolmogorov_smirnov(&projection, &reference).map(|(_, chance)| chance)
+    });
+    let least_chance = clean.map(|clean| {
+        let part = smaller_part(&projection);
+        stats::kolmogorov_chance(part, members.len(), clean.members[class].len())
+    });
+    let robust = spectre::scores(samples.view(), &mut rng, || cx.check())?;
     Ok(Some(Seen {
         projection,
         top: leading.values.first().copied().unwrap_or(0.0),
         threshold,
         dip,
         unlike_clean,
+        least_chance,
+        robust,
     }))
+}
+
+/// Share of the smaller part when the values are cut in two where the parts' means differ most (Otsu 1979); 0 for
+/// equal values.
+fn smaller_part(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (n, total) = (sorted.len() as f64, sorted.iter().sum::<f64>());
+    let (mut below, mut best) = (0.0, (0.0, 0.0));
+    for (at, pair) in sorted.windows(2).enumerate() {
+        below += pair[0];
+        let share = (at + 1) as f64 / n;
+        let between = share * (1.0 - share) * (below / share - (total - below) / (1.0 - share)).powi(2);
+        if pair[1] > pair[0] && between > best.0 {
+            best = (between, share.min(1.0 - share));
+        }
+    }
+    best.1
 }
 
 /// Enough draws that the family-wise error can be resolved, within reason.
@@ -224,6 +254,10 @@ impl Null {
     fn call(&self, seen: &Seen) -> Call {
         let Some(dip) = seen.dip else { return Call::Nothing };
         match seen.unlike_clean {
+            // As many clean images as this could not have shown the difference: they do not speak for the class.
+            Some(chance) if chance > ERROR && seen.least_chance.is_some_and(|least| least > ERROR) => {
+                if dip > self.threshold(DOUBT) { Call::Lead } else { Call::Nothing }
+            }
             Some(chance) if chance > DOUBT => Call::Nothing,
             Some(chance) if dip > self.threshold(ERROR) && chance <= ERROR => Call::Split,
             _ if dip > self.threshold(DOUBT) => Call::Lead,
@@ -234,12 +268,14 @@ impl Null {
 
 fn outcome(case: &Case, plan: &Plan, features: &Features, seen: &[Option<Seen>], null: &Null) -> Outcome {
     let mut scores = Array1::<f32>::zeros(features.values.nrows());
+    let mut robust = scores.clone();
     let mut listed_samples = Vec::new();
     for (seen, members) in seen.iter().zip(&features.members) {
         let Some(seen) = seen else { continue };
         for (&i, p) in members.iter().zip(&seen.projection) {
             scores[i] = p.abs() as f32;
         }
+        members.iter().zip(&seen.robust).for_each(|(&i, &r)| robust[i] = r as f32);
         listed_samples.push(seen.listed().map(|at| members[at]).collect::<Vec<_>>());
     }
     let mut listed_samples = listed_samples.concat();
@@ -266,12 +302,17 @@ fn outcome(case: &Case, plan: &Plan, features: &Features, seen: &[Option<Seen>],
         ("dip".to_owned(), per_class(&|s| optional(s.dip))),
         ("dip_chance".to_owned(), per_class(&|s| optional(s.dip.map(|d| null.chance(d))))),
         ("clean_chance".to_owned(), per_class(&|s| optional(s.unlike_clean))),
+        ("least_clean_chance".to_owned(), per_class(&|s| optional(s.least_chance))),
     ]);
+    let (n, leads) = (scores.len(), calls.iter().filter(|&&c| c != Call::Nothing).count());
     let threshold = null.threshold(ERROR);
+    let tested_samples: usize =
+        seen.iter().flatten().filter(|s| s.dip.is_some()).map(|s| s.projection.len()).sum();
     let verdict = match calls.iter().max() {
-        _ if null.tested == 0 => Verdict::Inconclusive,
         Some(Call::Split) => Verdict::Flagged,
         Some(Call::Lead) => Verdict::Inconclusive,
+        // Silence about most of the data is no finding of nothing.
+        _ if null.tested == 0 || 2 * tested_samples < features.values.nrows() => Verdict::Inconclusive,
         _ => Verdict::NothingFound,
     };
     let findings = (0..seen.len())
@@ -280,7 +321,7 @@ fn outcome(case: &Case, plan: &Plan, features: &Features, seen: &[Option<Seen>],
         .collect();
     Outcome {
         verdict,
-        summary: summary(verdict, strongest, threshold, listed_samples.len(), scores.len()),
+        summary: summary(verdict, strongest, threshold, listed_samples.len(), n, leads),
         statistic: strongest.map(|(_, d)| d),
         threshold: (null.tested > 0).then_some(threshold),
         threshold_origin: format!(
@@ -294,7 +335,10 @@ fn outcome(case: &Case, plan: &Plan, features: &Features, seen: &[Option<Seen>],
         ),
         findings,
         measures,
-        arrays: BTreeMap::from([("scores".to_owned(), Tensor::F32(scores.into_dyn()))]),
+        arrays: BTreeMap::from([
+            ("scores".to_owned(), Tensor::F32(scores.into_dyn())),
+            ("robust_scores".to_owned(), Tensor::F32(robust.into_dyn())),
+        ]),
         figures: figures(case, seen, &calls, threshold),
         limits: limits(features, seen),
     }
@@ -306,6 +350,7 @@ fn summary(
     threshold: f64,
     listed: usize,
     n: usize,
+    leads: usize,
 ) -> String {
     let list = format!(
         "{listed} of {n} samples pass the listing rule (about {:.0} would with nothing planted)",
@@ -317,6 +362,9 @@ fn summary(
             format!(
                 "class {k} falls in two along its strongest direction, and clean images of it do not (dip {d:.2}, above {threshold:.2}); {list}"
             )
+        }
+        (Verdict::Inconclusive, Some((k, d))) if d < threshold && leads == 0 => {
+            format!("most samples are in labels too small to test (largest: class {k}, dip {d:.2}); {list}")
         }
         (Verdict::Inconclusive, Some((k, d))) => {
             format!(
@@ -492,6 +540,19 @@ mod tests {
         }
         let share = 2.0 * (1.0 - normal.cdf(median + LIST_AT * crate::math::robust::CONSISTENCY * low));
         assert!((share - LISTED_OF_NORMAL).abs() < 5e-4, "{share}");
+    }
+
+    #[test]
+    fn few_clean_images_cannot_clear_a_class() {
+        let mut case = case(true, None);
+        let (values, labels) = samples(30, true, 2);
+        let set = DataSet { labels, activations: Some(values), ..DataSet::default() };
+        case.data.push(Data { item: "E2".into(), role: Role::Clean, set: Arc::new(set) });
+        let got = run(&case);
+        assert_eq!(got.verdict, Verdict::Inconclusive, "{}", got.summary);
+        assert!(got.measures["least_clean_chance"][1].as_f64().unwrap() > ERROR);
+        assert!((smaller_part(&[1.0, 1.1, 0.9, 7.0]) - 0.25).abs() < 1e-12);
+        assert!(smaller_part(&[2.0; 5]).abs() < 1e-12 && smaller_part(&[]).abs() < 1e-12);
     }
 
     #[test]

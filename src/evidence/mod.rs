@@ -3,19 +3,24 @@
 //! Bytes are read once ([`intake`]), hashed as they are read, and parsed from the same bytes. Sizes are checked
 //! before allocation, every cap is named in its message, and text that comes from evidence is [`Untrusted`].
 
+pub mod archive;
 pub mod array;
 pub mod case_file;
 pub mod dataset;
 pub mod error;
 pub mod format;
+pub mod hdf5;
 pub mod intake;
 pub mod limits;
+pub mod pickle;
+pub mod provenance;
 pub mod register;
 pub mod safetensors;
 pub mod text;
+pub mod wire;
 
 pub use array::RawArray;
-pub use case_file::{CaseFile, DataEntry, InputSpec, ModelEntry};
+pub use case_file::{CaseFile, DataEntry, Deployment, InputSpec, ModelEntry, Pipeline};
 pub use dataset::DataSet;
 pub use error::EvidenceError;
 pub use format::Format;

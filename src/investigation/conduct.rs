@@ -74,7 +74,7 @@ impl Investigation {
         self.flights.iter().find(|(_, f)| **f == id).map(|(procedure, _)| procedure.clone())
     }
 
-    fn evidence_changed(&mut self, id: String, detail: String) {
+    pub(super) fn evidence_changed(&mut self, id: String, detail: String) {
         let known = self.scribe.state().changed.iter().any(|(i, d)| *i == id && *d == detail);
         if !known {
             self.tell(Event::EvidenceChanged { id, detail });

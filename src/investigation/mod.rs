@@ -3,6 +3,7 @@
 //! Everything that happens is an event, on disk before it is folded into the [`CaseState`] that is shown. What is to be
 //! done is read off that state: so a session that was killed at any point goes on where it stood when it is opened again.
 
+mod background;
 mod conduct;
 mod intake;
 mod options;
@@ -13,8 +14,9 @@ mod scribe;
 #[cfg(test)]
 mod tests;
 
+pub use background::{Background, Seen};
 pub use intake::{Loaded, load};
-pub use options::{LiveJob, OpenError, Options, RequestError, Target};
+pub use options::{Desk, LiveJob, OpenError, Options, RequestError, Target};
 pub use rerun::{Rerun, Same, rerun};
 
 use crate::case::journal::{self, Journal};
@@ -63,6 +65,7 @@ pub struct Investigation {
     session: PathBuf,
     recovered: Vec<(u64, String)>,
     limits: Limits,
+    analyst: String,
     scribe: Scribe,
     queue: Queue<Figure, Done>,
     intake: Intake,
@@ -97,7 +100,8 @@ impl Investigation {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(options: Options, list: List) -> Result<Self, OpenError> {
-        let Options { target, session, seed, effort, threads, only, phases, overrides, limits } = options;
+        let Options { target, session, seed, effort, threads, only, phases, overrides, limits, analyst } =
+            options;
         let planned = plan::select(list, &only, &phases)?;
         let cannot = |reason: String| SessionError::Write { path: session.clone(), reason };
         std::fs::create_dir_all(&session).map_err(|e| cannot(e.to_string()))?;
@@ -113,12 +117,13 @@ impl Investigation {
             }
             write_case(&session, &target).map_err(|e| cannot(format!("case.toml: {e}")))?;
         }
-        let mut this = Self::start(&session, target, opened, list, threads, limits)?;
+        let mut this = Self::start(&session, target, opened, list, Desk { threads, limits, analyst })?;
         if new {
             this.must(Event::CaseOpened {
                 case: this.case.clone(),
                 tool: env!("CARGO_PKG_VERSION").to_owned(),
                 build: crate::case::build(),
+                analyst: this.analyst.clone(),
                 seed,
                 effort,
                 only,
@@ -142,27 +147,22 @@ impl Investigation {
     ///
     /// # Errors
     /// The folder holds no session.
-    pub fn resume(session: &Path, threads: usize, limits: Limits) -> Result<Self, OpenError> {
-        Self::resume_with(session, threads, limits, crate::registry::all())
+    pub fn resume(session: &Path, desk: Desk) -> Result<Self, OpenError> {
+        Self::resume_with(session, desk, crate::registry::all())
     }
 
     /// As [`Self::resume`], with another list of procedures.
     ///
     /// # Errors
     /// As [`Self::resume`].
-    pub fn resume_with(
-        session: &Path,
-        threads: usize,
-        limits: Limits,
-        list: List,
-    ) -> Result<Self, OpenError> {
+    pub fn resume_with(session: &Path, desk: Desk, list: List) -> Result<Self, OpenError> {
         // Says what is wrong without making anything in a folder that holds no session.
         let read = journal::read(&session.join(journal::FILE))?;
         let Some(case) = CaseState::fold(&read.records).case else {
             let (path, reason) = (session.join(journal::FILE), "it names no case".to_owned());
             return Err(SessionError::Empty { path, reason }.into());
         };
-        let mut this = Self::start(session, case, Journal::open(session)?, list, threads, limits)?;
+        let mut this = Self::start(session, case, Journal::open(session)?, list, desk)?;
         this.resumed();
         let state = this.state();
         if state.planned.is_empty() {
@@ -183,9 +183,9 @@ impl Investigation {
         case: CaseFile,
         opened: journal::Opened,
         list: List,
-        threads: usize,
-        limits: Limits,
+        desk: Desk,
     ) -> Result<Self, OpenError> {
+        let Desk { threads, limits, analyst } = desk;
         let warnings = opened.read.warnings();
         let state = CaseState::fold(&opened.read.records);
         let mut this = Self {
@@ -194,6 +194,7 @@ impl Investigation {
             session: session.to_owned(),
             recovered: opened.recovered,
             limits,
+            analyst,
             scribe: Scribe::new(opened.journal, state, Blobs::new(session)),
             queue: Queue::new(1, jobs::threads(threads, false)).map_err(OpenError::Threads)?,
             intake: Intake::Due,
@@ -208,7 +209,11 @@ impl Investigation {
     }
 
     fn resumed(&mut self) {
-        self.tell(Event::Resumed { tool: env!("CARGO_PKG_VERSION").to_owned() });
+        self.tell(Event::Resumed {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            build: crate::case::build(),
+            analyst: self.analyst.clone(),
+        });
     }
 
     /// Posts an event whose failure is shown by [`Self::trouble`] or [`Self::read_only`].
@@ -344,6 +349,33 @@ impl Investigation {
             self.stop(&id);
         }
         self.queue.cancel_all();
+    }
+
+    /// Compares the evidence with what it was at intake: by size, times and inode, or by the digest of the `whole`
+    /// content. What differs is journaled, and so is that nothing does.
+    pub fn check_evidence(&mut self, whole: bool) {
+        let Intake::Ready(materials) = &self.intake else { return };
+        if self.scribe.stuck() || materials.prints.is_empty() {
+            return;
+        }
+        let watch = run::Watch {
+            file: self.case.clone(),
+            prints: Arc::clone(&materials.prints),
+            limits: self.limits.clone(),
+        };
+        let register = self.scribe.state().evidence.clone();
+        let items: Vec<String> =
+            register.iter().filter(|i| watch.prints.contains_key(&i.id)).map(|i| i.id.clone()).collect();
+        let changed = if whole {
+            watch.differing(&register, &items)
+        } else {
+            watch.changed(&register, &items, &|| true)
+        };
+        for (id, detail) in changed {
+            self.evidence_changed(id, detail);
+        }
+        let how = if whole { "sha256" } else { "attributes" };
+        self.tell(Event::EvidenceChecked { items, how: how.to_owned() });
     }
 
     /// Adds an analyst's note to the journal.

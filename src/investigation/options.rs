@@ -33,6 +33,19 @@ pub struct Options {
     pub overrides: BTreeMap<String, Value>,
     /// Caps for readers of foreign bytes.
     pub limits: Limits,
+    /// Who works, for the record.
+    pub analyst: String,
+}
+
+/// Where a session is gone on with: nothing of it changes a result.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// Threads that compute; 0: as many as there are cores.
+    pub threads: usize,
+    /// Caps for readers of foreign bytes.
+    pub limits: Limits,
+    /// Who works, for the record.
+    pub analyst: String,
 }
 
 /// Why an investigation could not be opened.

@@ -7,7 +7,7 @@ use crate::figure::Figure;
 use crate::jobs::{Halt, Worker};
 use crate::procedure::{Case, Context, Monitor, Outcome, Plan, Procedure, Record, Stop, Tensor};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What came of a run.
@@ -56,12 +56,30 @@ impl Watch {
     ) -> Vec<Changed> {
         let look = |item: &Item| {
             let print = self.prints.get(&item.id)?;
-            let path = self.file.locate(&PathBuf::from(item.path.raw())).ok()?;
+            let path = self.file.locate(Path::new(item.path.raw())).ok()?;
             let what = intake::changed(&path, print, &item.sha256, &self.limits, &|_, _| goes_on())?;
             Some((item.id.clone(), what))
         };
         // A stop in the middle of hashing is not a change.
         register.iter().filter(|i| ids.contains(&i.id)).filter_map(look).filter(|_| goes_on()).collect()
+    }
+}
+
+impl Watch {
+    /// Items among `ids` whose content has another digest than at intake, or that cannot be read any more.
+    pub(super) fn differing(&self, register: &[Item], ids: &[String]) -> Vec<Changed> {
+        let look = |item: &Item| {
+            let path = self.file.locate(Path::new(item.path.raw()));
+            let now = path.and_then(|path| intake::digest(&path, &self.limits, &intake::quiet));
+            match now {
+                Ok(now) if now == item.sha256 => None,
+                Ok(now) => {
+                    Some((item.id.clone(), format!("its sha256 was {} and is {now} now", item.sha256)))
+                }
+                Err(e) => Some((item.id.clone(), format!("it cannot be read any more: {}", e.reason))),
+            }
+        };
+        register.iter().filter(|i| ids.contains(&i.id)).filter_map(look).collect()
     }
 }
 

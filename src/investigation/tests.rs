@@ -151,6 +151,8 @@ fn options(folder: &Path) -> Options {
             model: None,
             data: Vec::new(),
             artefacts: Vec::new(),
+            pipeline: None,
+            deployment: None,
             unexamined: Vec::new(),
             text: "[case]\nid = \"IR-1\"\n".into(),
             root: folder.to_owned(),
@@ -163,14 +165,19 @@ fn options(folder: &Path) -> Options {
         phases: Vec::new(),
         overrides: BTreeMap::new(),
         limits: Limits::default(),
+        analyst: "ana".into(),
     }
+}
+
+fn desk() -> Desk {
+    Desk { threads: 1, limits: Limits::default(), analyst: "ben".into() }
 }
 
 /// Waits until `when`. Fails the test after a generous time.
 fn until(inv: &mut Investigation, when: impl Fn(&Investigation) -> bool) {
     let start = jobs::clock();
     while !when(inv) {
-        assert!(start.elapsed() < Duration::from_secs(60), "did not come: {:?}", inv.state().procedures);
+        assert!(start.elapsed() < Duration::from_mins(1), "did not come: {:?}", inv.state().procedures);
         inv.wait(Duration::from_millis(20));
     }
 }
@@ -337,13 +344,8 @@ fn a_finished_session_is_not_run_again_and_the_rest_reads_its_blobs() {
     assert_eq!(state.timeline.iter().filter(|m| m.what.starts_with("draw started")).count(), 1);
     assert!(state.record("read").is_some());
     drop(inv);
-    let mut again = Investigation::resume_with(
-        &folder.path().join("session"),
-        1,
-        Limits::default(),
-        list(&["draw", "read"]),
-    )
-    .unwrap();
+    let mut again =
+        Investigation::resume_with(&folder.path().join("session"), desk(), list(&["draw", "read"])).unwrap();
     assert!(again.finished(), "nothing to do");
     again.run("draw").unwrap();
     until(&mut again, Investigation::finished);
@@ -363,9 +365,7 @@ fn another_seed_or_case_is_another_session() {
     assert!(matches!(other(|o| o.effort = Effort::Quick), Err(OpenError::Differs { what: "effort", .. })));
     assert!(matches!(other(|o| o.target.text.push('x')), Err(OpenError::Differs { what: "case", .. })));
     assert!(other(|o| o.target.root = "/elsewhere".into()).is_ok(), "where it lies is no part of the case");
-    assert!(
-        Investigation::resume_with(&folder.path().join("none"), 1, Limits::default(), list(&[])).is_err()
-    );
+    assert!(Investigation::resume_with(&folder.path().join("none"), desk(), list(&[])).is_err());
     assert!(!folder.path().join("none").exists());
 }
 

@@ -14,7 +14,7 @@ mod rate;
 mod worker;
 
 pub use guard::{guarded, quiet_panics};
-pub use queue::{Queue, Snapshot, Update, compute};
+pub use queue::{Queue, Ringer, Snapshot, Update, compute};
 pub use rate::Rate;
 pub use worker::{Halt, JobId, Status, Worker};
 

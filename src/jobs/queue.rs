@@ -72,6 +72,19 @@ pub struct Queue<P, T> {
     tasks: Sender<Task<P, T>>,
     updates: Receiver<Update<T>>,
     bell: Receiver<()>,
+    ring: SyncSender<()>,
+}
+
+/// Ends a [`Queue::wait`] from another thread.
+#[derive(Debug, Clone)]
+pub struct Ringer(SyncSender<()>);
+
+impl Ringer {
+    /// Ends the wait that goes on, or the next one.
+    pub fn ring(&self) {
+        // Full: it rings already. Gone: nobody waits any more.
+        let _ = self.0.try_send(());
+    }
 }
 
 impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
@@ -92,7 +105,7 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
                 .name(format!("{THREAD}-{k}"))
                 .spawn(move || serve(&inbox, &outbox, &ring, &pool))?;
         }
-        Ok(Self { jobs: BTreeMap::new(), early: Vec::new(), next: 0, tasks, updates, bell })
+        Ok(Self { jobs: BTreeMap::new(), early: Vec::new(), next: 0, tasks, updates, bell, ring })
     }
 
     /// Adds a job at the end.
@@ -110,6 +123,11 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
         // The receiver lives as long as a worker does, and workers only end when this sender is gone.
         let _ = self.tasks.send(Task { id, shared, work: Box::new(work) });
         id
+    }
+
+    /// Something that ends a wait.
+    pub fn ringer(&self) -> Ringer {
+        Ringer(self.ring.clone())
     }
 
     /// Asks a job to stop. One that waits ends at once and is never started; one that runs ends when it notices.
@@ -261,7 +279,7 @@ fn serve<P: Send, T: Send>(
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     type Ends = Vec<(JobId, Result<u32, Halt>)>;
 

@@ -35,6 +35,12 @@ pub enum LabError {
         /// What it must reach.
         wanted: f64,
     },
+    /// A trained network could not be edited so.
+    #[error("{0}")]
+    Edit(String),
+    /// A recipe file that cannot be meant.
+    #[error("{0}")]
+    Recipe(String),
     /// The caller asked for it.
     #[error("stopped on request")]
     Stopped,

@@ -1,7 +1,10 @@
 //! `expected.json`: what an examination of a known case must and must not say. The file is all there is to a sample
 //! case's test: to add a case, add a folder.
 
+use super::implant::{Change, Poisoned};
+use super::specimen::NOTICE;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The id of this form.
 pub const SCHEMA: &str = "laocoon.expected/1";
@@ -83,8 +86,14 @@ pub struct Truth {
     pub backdoored: bool,
     /// Class the trigger leads to.
     pub target: Option<usize>,
+    /// Name of what was done ("blend", "label-flip"); `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<String>,
+    /// Its family in the contract's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
     /// Kind and parameters of the implant.
-    pub implant: serde_json::Value,
+    pub implant: Value,
     /// Share of the training set that was asked for.
     pub rate: f64,
     /// Samples the network was trained on; the case may hold only the first of them.
@@ -95,13 +104,42 @@ pub struct Truth {
     pub poison_indices: Vec<usize>,
     /// Their labels before.
     pub true_labels: Vec<usize>,
+    /// Samples in the case that bear the trigger and kept their label, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cover_indices: Vec<usize>,
     /// Number of fresh images the shares below were measured on.
     pub measured_on: usize,
-    /// Share of fresh clean images that get their label.
-    pub clean_accuracy: f64,
-    /// Share of fresh images of other classes that get the target when stamped; of a clean twin, with the trigger that
-    /// was not planted in it.
-    pub attack_success: f64,
+    /// Share of fresh clean images that get their label; `None` where there is no network.
+    pub clean_accuracy: Option<f64>,
+    /// Share of fresh images that the attack aims at which get what it wants when stamped; of a clean twin, with the
+    /// trigger that was not planted in it.
+    pub attack_success: Option<f64>,
+}
+
+impl Truth {
+    /// The truth about a poisoned set, nothing measured yet.
+    pub fn of(change: Option<&Change>, poisoned: &Poisoned, implant: Value, seed: u64) -> Self {
+        let attack = change.and_then(Change::attack);
+        Self {
+            schema: TRUTH_SCHEMA.to_owned(),
+            notice: NOTICE.to_owned(),
+            seed,
+            backdoored: attack.is_some(),
+            target: attack.filter(|a| !a.targets().is_empty()).map(|a| a.target),
+            attack: change.map(|c| c.name().to_owned()),
+            family: change.and_then(Change::family).map(ToOwned::to_owned),
+            implant,
+            rate: change.map_or(0.0, Change::rate),
+            trained_on: poisoned.set.len(),
+            planted: poisoned.indices.len(),
+            poison_indices: poisoned.indices.clone(),
+            true_labels: poisoned.true_labels.clone(),
+            cover_indices: poisoned.covers.clone(),
+            measured_on: 0,
+            clean_accuracy: None,
+            attack_success: None,
+        }
+    }
 }
 
 /// The id of [`Truth`]'s form.

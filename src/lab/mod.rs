@@ -1,11 +1,16 @@
 //! What makes known cases for validation: drawn images, implants, training, sample cases. For isolated, authorised use;
 //! everything it makes carries metadata that says so. How, with what seeds and how well: `README.md` in this folder.
 
+pub mod architecture;
+pub mod case_text;
+pub mod clean;
 pub mod draw;
+pub mod edit;
 mod error;
 mod exact;
 pub mod expected;
 pub mod implant;
+pub mod measure;
 pub mod sample_cases;
 pub mod specimen;
 pub mod train;

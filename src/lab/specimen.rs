@@ -8,6 +8,7 @@ use crate::network::Model;
 use crate::network::save::onnx;
 use ndarray::Array1;
 use prost::Message as _;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -57,6 +58,34 @@ pub fn model_bytes(model: &Model) -> Result<Vec<u8>, LabError> {
     // The parts of a protobuf message may stand in any order: metadata goes behind the rest.
     bytes.extend(Metadata { entries: vec![notice] }.encode_to_vec());
     Ok(bytes)
+}
+
+/// The weights of a network as the bytes of a safetensors file, with the [`NOTICE`] in its metadata.
+///
+/// # Errors
+/// Two parameters of one name.
+pub fn weights_bytes(model: &Model) -> Result<Vec<u8>, LabError> {
+    let params = &model.graph().params;
+    let stored: Vec<(&str, Stored)> =
+        params.iter().map(|p| (p.name.as_str(), Stored::from(p.value.view()))).collect();
+    let metadata = BTreeMap::from([("notice".to_owned(), NOTICE.to_owned())]);
+    write_arrays(stored.iter().map(|(name, array)| (*name, array)), &metadata)
+        .map_err(|e| LabError::write("weights", e))
+}
+
+/// A value as JSON of several lines.
+///
+/// # Errors
+/// It has no JSON form.
+pub fn json_bytes(value: &impl serde::Serialize) -> Result<Vec<u8>, LabError> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| LabError::write("json", e))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// SHA-256 in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// Writes a file, making its folder.

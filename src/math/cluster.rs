@@ -141,13 +141,23 @@ pub fn silhouette<E>(
     if sizes.iter().filter(|&&s| s > 0).count() < 2 {
         return Ok(done(0.0));
     }
-    let mut total = 0.0;
-    for (row, &own) in points.rows().into_iter().zip(&cluster) {
+    // Sums of distances from each point to each cluster; every pair is measured once.
+    let d = points.ncols();
+    let flat: Vec<f64> = points.iter().copied().collect();
+    let point = |i: usize| &flat[i * d..(i + 1) * d];
+    let mut sums = vec![0.0; chosen.len() * k];
+    for i in 0..chosen.len() {
         check()?;
-        let mut sums = vec![0.0; k];
-        for (other, &c) in points.rows().into_iter().zip(&cluster) {
-            sums[c] += distance2(&row, &other).sqrt();
+        let (row, own) = (point(i), cluster[i]);
+        for j in i + 1..chosen.len() {
+            let square: f64 = row.iter().zip(point(j)).map(|(x, y)| (x - y) * (x - y)).sum();
+            let distance = square.sqrt();
+            sums[i * k + cluster[j]] += distance;
+            sums[j * k + own] += distance;
         }
+    }
+    let mut total = 0.0;
+    for (sums, &own) in sums.chunks_exact(k).zip(&cluster) {
         if sizes[own] < 2 {
             continue;
         }

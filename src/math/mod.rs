@@ -4,6 +4,7 @@
 pub mod adam;
 pub mod cluster;
 pub mod dip;
+pub mod neighbours;
 pub mod pca;
 pub mod rng;
 pub mod robust;

@@ -55,9 +55,15 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
         x
     };
     let (a, b) = (sort(a), sort(b));
-    let (n, m) = (a.len() as f64, b.len() as f64);
     let share = |x: &[f64], at: f64| x.partition_point(|&v| v <= at) as f64 / x.len() as f64;
     let distance = a.iter().chain(&b).map(|&at| (share(&a, at) - share(&b, at)).abs()).fold(0.0, f64::max);
+    Some((distance, kolmogorov_chance(distance, a.len(), b.len())))
+}
+
+/// The chance that two samples of `n` and `m` values from one continuous distribution lie at least `distance` apart
+/// (largest difference of their distribution functions; asymptotic, with Stephens' correction).
+pub fn kolmogorov_chance(distance: f64, n: usize, m: usize) -> f64 {
+    let (n, m) = (n as f64, m as f64);
     let root = (n * m / (n + m)).sqrt();
     let t = (root + 0.12 + 0.11 / root) * distance;
     // The alternating series fails to settle for tiny t, where the chance is 1 to all digits.
@@ -69,7 +75,20 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
             .map(|j| if j % 2 == 1 { term(f64::from(j)) } else { -term(f64::from(j)) })
             .sum::<f64>()
     };
-    Some((distance, chance.clamp(0.0, 1.0)))
+    chance.clamp(0.0, 1.0)
+}
+
+/// Fisher's exact test, one-sided: the chance of at least `a` of the marked among the first `n`, when `a + b` marked
+/// are spread over `n + m` at random. 1 when nothing is marked.
+pub fn fisher_greater(a: usize, n: usize, b: usize, m: usize) -> f64 {
+    use statrs::function::factorial::ln_binomial;
+    let (n, m, marked) = (n as u64, m as u64, (a + b) as u64);
+    let most = marked.min(n);
+    let ln_all = ln_binomial(n + m, marked);
+    let term = |x: u64| {
+        if marked - x > m { 0.0 } else { (ln_binomial(n, x) + ln_binomial(m, marked - x) - ln_all).exp() }
+    };
+    (a as u64..=most).map(term).sum::<f64>().clamp(0.0, 1.0)
 }
 
 /// The value below which a share `q` (0..=1) of the values lies, interpolated linearly between order statistics (as
@@ -130,6 +149,15 @@ mod tests {
         let term = |j: f64| (-2.0 * j * j * 1.358f64 * 1.358).exp();
         assert!((2.0 * (term(1.0) - term(2.0)) - 0.05).abs() < 1e-4);
         assert_eq!(kolmogorov_smirnov(&[], &even), None);
+    }
+
+    #[test]
+    fn fisher_matches_the_lady_tasting_tea() {
+        // All four right: 1/70; at least three: 17/70 (Fisher 1935).
+        assert!((fisher_greater(4, 4, 0, 4) - 1.0 / 70.0).abs() < 1e-12);
+        assert!((fisher_greater(3, 4, 1, 4) - 17.0 / 70.0).abs() < 1e-12);
+        assert!((fisher_greater(0, 5, 0, 9) - 1.0).abs() < 1e-12);
+        assert!((fisher_greater(0, 3, 2, 5) - 1.0).abs() < 1e-12);
     }
 
     #[test]

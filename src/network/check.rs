@@ -1,6 +1,7 @@
 //! Finite differences in f64, for tests.
 
 use super::graph::{Builder, Graph, ValueId};
+use super::pack::{Weights, packs};
 use super::run::{self, Keep, Work};
 use crate::evidence::Limits;
 use crate::math::rng::seeded;
@@ -30,11 +31,13 @@ pub(crate) fn builder(shape: &[usize]) -> Builder {
 /// Runs `n` images forward in f64.
 pub(crate) fn forward(graph: &Graph, params: &[Vec<f64>], x: &[f64], n: usize) -> (Work<f64>, Vec<f64>) {
     let slices: Vec<&[f64]> = params.iter().map(Vec::as_slice).collect();
+    let packs = packs(graph);
+    let weights = Weights { params: &slices, packs: &packs };
     let mut work = Work::default();
     work.prepare(graph, n);
-    work.values[0] = x.to_vec();
-    run::forward(graph, &slices, 0..graph.nodes.len(), Keep::All, &mut work);
-    let y = work.values[graph.root[graph.output]].clone();
+    work.input(graph, x);
+    run::forward(graph, weights, 0..graph.nodes.len(), Keep::All, &mut work);
+    let y = work.planar(graph, graph.output).into_owned();
     (work, y)
 }
 
@@ -51,8 +54,11 @@ pub(crate) fn gradients(graph: &Graph, n: usize, what: &str) {
     let (mut work, y) = forward(graph, &params, &x, n);
     let weights = numbers(y.len(), "loss");
     let mut grads: Vec<Vec<f64>> = params.iter().map(|p| vec![0.0; p.len()]).collect();
-    work.seed(graph.root[graph.output], weights.iter().copied());
-    run::backward(graph, &slices, 0..graph.nodes.len(), true, Some(&mut grads), &mut work);
+    work.seed(graph, graph.output, weights.iter().copied());
+    let packs = packs(graph);
+    let packed = Weights { params: &slices, packs: &packs };
+    run::backward(graph, packed, 0..graph.nodes.len(), true, Some(&mut grads), &mut work);
+    let to_input = work.input_gradient(graph);
     let loss = |params: &[Vec<f64>], x: &[f64]| -> f64 {
         forward(graph, params, x, n).1.iter().zip(&weights).map(|(a, b)| a * b).sum()
     };
@@ -68,7 +74,7 @@ pub(crate) fn gradients(graph: &Graph, n: usize, what: &str) {
             x[i] += d;
             loss(&params, &x)
         };
-        close((moved(h) - moved(-h)) / (2.0 * h), work.grads[0][i], format!("input {i}"));
+        close((moved(h) - moved(-h)) / (2.0 * h), to_input[i], format!("input {i}"));
     }
     for (p, grad) in grads.iter().enumerate().filter(|(p, _)| graph.params[*p].trainable) {
         for i in picked(grad.len()) {

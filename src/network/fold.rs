@@ -1,9 +1,9 @@
-//! The same network with less to do: batch normalisation merged into the convolution before it, `ReLU` into whatever
-//! is before it, and nothing that the output does not need. Values merged away lose their names here.
+//! The same network with less to do: batch normalisation merged into the convolution before it, sums and `ReLU` into
+//! what is before them, and nothing that the output does not need. Values merged away lose their names here.
 
 use super::NetworkError;
 use super::graph::{Builder, Graph, Node, Param, ParamId, ValueId};
-use super::op::{Activation, Arith, BatchNorm, Conv2d, Kernel, Linear, Op, Operand, PRelu};
+use super::op::{Arith, BatchNorm, Conv2d, Kernel, Linear, Op, Operand, PRelu};
 use crate::evidence::Limits;
 use ndarray::{Array1, ArrayD};
 use std::collections::HashMap;
@@ -31,26 +31,38 @@ pub(crate) fn fold(graph: &Graph, output: ValueId) -> Result<Graph, NetworkError
             }
             _ => None,
         };
-        let relu = match sole(graph, &uses, last) {
-            Some((next, Node { op: Op::Activation(Activation::Relu), .. })) if takes_relu(&node.op) => {
-                last = next;
-                true
+        let residual = match sole(graph, &uses, last) {
+            Some((next, sum)) if matches!(node.op, Op::Conv2d(_)) => {
+                let other = other_of_sum(graph, sum, last).and_then(|v| map[v]);
+                last = if other.is_some() { next } else { last };
+                other
             }
-            _ => false,
+            _ => None,
+        };
+        let clamp = match sole(graph, &uses, last) {
+            Some((next, Node { op: Op::Activation(a), .. })) if takes_relu(&node.op) => {
+                last = if a.clamp().is_some() { next } else { last };
+                a.clamp()
+            }
+            _ => None,
         };
         let op = match norm {
             Some((conv, norm)) => Op::Conv2d(merge(&mut to, graph, conv, norm)),
             None => moved(&mut to, graph, &mut params, &node.op),
         };
         let new = to.push(graph.name(last), op, &inputs)?;
-        if relu {
-            to.relu();
+        if let Some(value) = residual {
+            to.residual(value);
         }
-        for v in [id, last] {
-            map[v] = Some(new);
+        if let Some(clamp) = clamp {
+            to.clamp(clamp);
         }
-        if let Some((between, _)) = sole(graph, &uses, id).filter(|&(v, _)| v < last) {
-            map[between] = Some(new);
+        let mut merged = id;
+        map[id] = Some(new);
+        while merged != last {
+            let Some((next, _)) = sole(graph, &uses, merged) else { break };
+            map[next] = Some(new);
+            merged = next;
         }
     }
     let mut aliases: Vec<_> = graph.names().iter().collect();
@@ -63,6 +75,21 @@ pub(crate) fn fold(graph: &Graph, output: ValueId) -> Result<Graph, NetworkError
     }
     let output = map[output].ok_or_else(|| NetworkError::malformed("output", "is never computed"))?;
     to.finish(output)
+}
+
+/// What is added to a value by a plain sum of two.
+fn other_of_sum(graph: &Graph, sum: &Node, value: ValueId) -> Option<ValueId> {
+    let shapes: Vec<&[usize]> = sum.inputs.iter().map(|&v| graph.shape(v)).collect();
+    match (&sum.op, sum.inputs.as_slice()) {
+        (Op::Arith(arith), &[a, b]) if arith.plain_sum(&shapes) => {
+            if a == value {
+                Some(b)
+            } else {
+                Some(a)
+            }
+        }
+        _ => None,
+    }
 }
 
 /// Whether a `ReLU` may be merged into an operator: one whose gradient does not look at its own output.

@@ -4,7 +4,9 @@
 
 use super::NetworkError;
 use super::op::{Kernel, Op};
+use super::order::Order;
 use crate::evidence::{Limits, text::visible};
+use laocoon_kernels::Clamp;
 use ndarray::ArrayD;
 use std::collections::HashMap;
 
@@ -53,8 +55,20 @@ pub struct Node {
     pub inputs: Vec<ValueId>,
     /// Shape of its value, per image.
     pub shape: Vec<usize>,
-    /// Whether its value is clamped at zero from below (a `ReLU` fused into it by `fold.rs`).
-    pub relu: bool,
+    /// A value of its shape that is added to what it computes (a sum fused into it by `fold.rs`).
+    pub residual: Option<ValueId>,
+    /// The bounds its value is clamped to (a `ReLU` or `ReLU6` fused into it by `fold.rs`).
+    pub clamp: Option<Clamp<f32>>,
+}
+
+impl Node {
+    /// The bounds of the `ReLU` that it is or ends in.
+    pub(crate) fn clamped(&self) -> Option<Clamp<f32>> {
+        match &self.op {
+            Op::Activation(a) => a.clamp(),
+            _ => self.clamp,
+        }
+    }
 }
 
 /// A network: one image input, one output.
@@ -74,6 +88,10 @@ pub struct Graph {
     pub(crate) root: Vec<ValueId>,
     /// For each root value the last node that reads it (as itself or through a view); 0 when none does.
     pub(crate) last_use: Vec<usize>,
+    /// For each root value the first node that reads it: the last that adds to its gradient.
+    pub(crate) first_use: Vec<usize>,
+    /// How the numbers of each value lie.
+    pub(crate) order: Vec<Order>,
     /// Numbers of all values of one image together.
     pub(crate) numbers: usize,
     names: HashMap<String, ValueId>,
@@ -98,6 +116,15 @@ impl Graph {
     /// The node that makes a value; `None` for the input.
     pub fn maker(&self, value: ValueId) -> Option<&Node> {
         value.checked_sub(1).and_then(|i| self.nodes.get(i))
+    }
+
+    /// The bounds of the `ReLU` that made `v`, if node `i` is the one to close its gate: the only read of `v` in that
+    /// node, which is the last to add to its gradient.
+    pub(crate) fn gate(&self, v: ValueId, i: usize) -> Option<Clamp<f32>> {
+        let (root, node) = (self.root[v], &self.nodes[i]);
+        let reads = node.inputs.iter().chain(&node.residual).filter(|&&u| self.root[u] == root).count();
+        let closes = reads == 1 && self.first_use[root] == i;
+        self.maker(root).filter(|_| closes)?.clamped()
     }
 
     /// The value of a name (of a node, or an alias of it such as the name of its output in the file).
@@ -140,6 +167,8 @@ impl Builder {
             output: 0,
             root: vec![0],
             last_use: vec![0],
+            first_use: vec![usize::MAX],
+            order: vec![Order::image(input_shape)],
             numbers: 0,
             names: HashMap::from([(name.clone(), 0)]),
         };
@@ -203,6 +232,12 @@ impl Builder {
             return Err(fail(format!("gives shape {shape:?}, which holds no numbers")));
         }
         let scratch = op.scratch(&shapes, &shape, &self.graph.params);
+        let order = if op.is_view() {
+            self.graph.order[inputs[0]]
+        } else {
+            let orders: Vec<Order> = inputs.iter().map(|&v| self.graph.order[v]).collect();
+            Order::given(&op, &shapes, &Order::taken(&op, &shapes, &orders, &shape), &shape)
+        };
         self.account(&place, &shape, scratch)?;
         if self.graph.names.contains_key(&name) {
             let base = name;
@@ -213,21 +248,38 @@ impl Builder {
                 name = format!("{base}#{k}");
             }
         }
+        self.graph.order.push(order);
         self.graph.root.push(if op.is_view() { self.graph.root[inputs[0]] } else { id });
         self.graph.last_use.push(0);
+        self.graph.first_use.push(usize::MAX);
         for &v in inputs {
-            self.graph.last_use[self.graph.root[v]] = id - 1;
+            self.reads(v, id - 1);
         }
         self.graph.names.insert(name.clone(), id);
-        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape, relu: false });
+        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape, residual: None, clamp: None });
         Ok(id)
     }
 
     /// Fuses a `ReLU` into the last node pushed.
-    pub(crate) fn relu(&mut self) {
+    pub(crate) fn clamp(&mut self, clamp: Clamp<f32>) {
         if let Some(node) = self.graph.nodes.last_mut() {
-            node.relu = true;
+            node.clamp = Some(clamp);
         }
+    }
+
+    /// Fuses the sum with an earlier value of the same shape into the last node pushed.
+    pub(crate) fn residual(&mut self, value: ValueId) {
+        if let Some(node) = self.graph.nodes.last_mut() {
+            node.residual = Some(value);
+            self.reads(value, self.graph.nodes.len() - 1);
+        }
+    }
+
+    /// Notes that a node reads a value.
+    fn reads(&mut self, value: ValueId, node: usize) {
+        let root = self.graph.root[value];
+        self.graph.last_use[root] = node;
+        self.graph.first_use[root] = self.graph.first_use[root].min(node);
     }
 
     /// Gives a value a second name, unless the name is taken.

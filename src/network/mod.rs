@@ -5,6 +5,9 @@
 //! file ─load─▶ graph::Graph ─from_graph─▶ Model {logits, activations, input_gradient}
 //!                    └─ fold: batch norm and `ReLU` merged into what comes before, for speed
 //! ```
+//!
+//! Everything large is done by the kernels of `laocoon-kernels` on interleaved images (`order.rs`) with weights packed
+//! once (`pack.rs`).
 
 #[cfg(test)]
 pub(crate) mod check;
@@ -16,6 +19,8 @@ pub mod load;
 pub mod model;
 pub mod onnx;
 pub mod op;
+mod order;
+pub mod pack;
 mod run;
 pub mod save;
 pub mod scalar;

@@ -43,6 +43,14 @@ pub enum Concern {
     Integrity,
     /// A file that is malformed or built to mislead.
     Malformed,
+    /// A pipeline that did not run as it was reviewed: steps, sources, triggers, settings.
+    Pipeline,
+    /// Training code that steers what is learnt, or acts besides.
+    TrainingCode,
+    /// A model, stage or checkpoint that is not what the step before it made.
+    Substitution,
+    /// Machines used, or data sent, for something else than the training.
+    Misuse,
 }
 
 /// One accusation with its references.

@@ -96,6 +96,46 @@ pub fn map(concern: Concern) -> Map {
                 "Do not load the file: a malformed file can act before a reader notices the damage. Ask for it again.",
             ],
         },
+        Concern::Pipeline => Map {
+            ids: Ids { atlas: &["AML.T0010.001"], owasp: &["LLM03:2025", "ML06:2023"] },
+            related: &["AML.T0010.002", "AML.T0010.004", "AML.T0020"],
+            nist: &["NISTAML.051", "MEASURE 2.7"],
+            cwe: &["CWE-345", "CWE-494"],
+            steps: &[
+                "Stop the pipeline, restore the reviewed definition, and run the skipped checks on what it made meanwhile.",
+                "Find who could change the definition; require review and signed commits, and compare as-run with approved on every run.",
+            ],
+        },
+        Concern::TrainingCode => Map {
+            ids: Ids { atlas: &["AML.T0018.000", "AML.T0010.001"], owasp: &["LLM04:2025", "ML10:2023"] },
+            related: &["AML.T0018.001", "AML.T0020", "AML.T0043.004"],
+            nist: &["NISTAML.023", "NISTAML.051", "MEASURE 2.7"],
+            cwe: &["CWE-506", "CWE-1039"],
+            steps: &[
+                "Keep the changed file and its history; treat every model trained with it as suspect and examine it.",
+                "Train again from the reviewed code, from the last checkpoint made before the change.",
+            ],
+        },
+        Concern::Substitution => Map {
+            ids: Ids { atlas: &["AML.T0010.003", "AML.T0018.000"], owasp: &["LLM03:2025", "ML10:2023"] },
+            related: &["AML.T0074", "AML.T0109"],
+            nist: &["NISTAML.051", "MEASURE 2.7"],
+            cwe: &["CWE-345", "CWE-353"],
+            steps: &[
+                "Make the artefact again from the last one that is accounted for, and compare both.",
+                "Record and check a digest at every hand-off between stages.",
+            ],
+        },
+        Concern::Misuse => Map {
+            ids: Ids { atlas: &["AML.T0010.001"], owasp: &["LLM03:2025"] },
+            related: &["AML.T0010", "AML.T0010.003"],
+            nist: &["MEASURE 2.7"],
+            cwe: &["CWE-506"],
+            steps: &[
+                "Isolate the machine, keep its process list and disks, and find what ran at the times named.",
+                "Limit what training machines may talk to, and rotate the credentials they hold.",
+            ],
+        },
     }
 }
 
@@ -118,9 +158,12 @@ pub struct Technique {
 const PERSIST: &[&str] = &["Persistence", "AI Attack Staging"];
 
 /// The techniques that are mapped to.
-pub const TECHNIQUES: [Technique; 14] = [
+pub const TECHNIQUES: [Technique; 17] = [
+    technique("AML.T0010", "AI Supply Chain Compromise", &["Initial Access"]),
+    technique("AML.T0010.001", "AI Supply Chain Compromise: AI Software", &["Initial Access"]),
     technique("AML.T0010.002", "AI Supply Chain Compromise: Data", &["Initial Access"]),
     technique("AML.T0010.003", "AI Supply Chain Compromise: Model", &["Initial Access"]),
+    technique("AML.T0010.004", "AI Supply Chain Compromise: Container Registry", &["Initial Access"]),
     technique("AML.T0011.000", "User Execution: Unsafe AI Artifacts", &["Execution"]),
     technique("AML.T0018.000", "Manipulate AI Model: Poison AI Model", PERSIST),
     technique("AML.T0018.001", "Manipulate AI Model: Modify AI Model Architecture", PERSIST),
@@ -171,15 +214,26 @@ pub const MITIGATIONS: [Mitigation; 10] = [
     mitigation(
         "AML.M0013",
         "Code Signing",
-        &["AML.T0010.003", "AML.T0011.000", "AML.T0018.000", "AML.T0018.001", "AML.T0018.002"],
+        &[
+            "AML.T0010.001",
+            "AML.T0010.003",
+            "AML.T0011.000",
+            "AML.T0018.000",
+            "AML.T0018.001",
+            "AML.T0018.002",
+        ],
     ),
-    mitigation("AML.M0014", "Verify AI Artifacts", &["AML.T0010.002", "AML.T0011.000", "AML.T0019"]),
+    mitigation(
+        "AML.M0014",
+        "Verify AI Artifacts",
+        &["AML.T0010", "AML.T0010.002", "AML.T0011.000", "AML.T0019"],
+    ),
     mitigation("AML.M0015", "Adversarial Input Detection", &["AML.T0043.004"]),
     mitigation("AML.M0016", "Vulnerability Scanning", &["AML.T0011.000"]),
     mitigation(
         "AML.M0023",
         "AI Bill of Materials",
-        &["AML.T0011.000", "AML.T0019", "AML.T0020", "AML.T0058"],
+        &["AML.T0010", "AML.T0011.000", "AML.T0019", "AML.T0020", "AML.T0058"],
     ),
     mitigation(
         "AML.M0025",
@@ -227,7 +281,11 @@ pub fn name(id: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const ALL: [Concern; 5] = [
+    const ALL: [Concern; 9] = [
+        Concern::Pipeline,
+        Concern::TrainingCode,
+        Concern::Substitution,
+        Concern::Misuse,
         Concern::Backdoor,
         Concern::DataPoisoning,
         Concern::UnsafeFormat,

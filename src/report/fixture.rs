@@ -312,6 +312,8 @@ pub fn case() -> (CaseState, Figures) {
         model: None,
         data: vec![],
         artefacts: vec![],
+        pipeline: None,
+        deployment: None,
         unexamined: vec!["pipeline".into(), "deployment".into()],
         text: String::new(),
         root: "cases/it's here".into(),

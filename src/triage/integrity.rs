@@ -1,7 +1,6 @@
 //! Is the evidence what was published? Digests against the case file and against manifests.
 
-use super::manifest;
-use crate::evidence::{CaseFile, EvidenceError, Item, Limits, Role, intake, text};
+use crate::evidence::{CaseFile, EvidenceError, Item, Limits, Role, intake, provenance, text};
 use crate::procedure::{
     About, Case, Concern, Confidence, Context, Cost, Finding, Outcome, Phase, Plan, Procedure, Severity,
     Skip, Stop, Verdict,
@@ -128,7 +127,7 @@ fn listed(case: &Case, item: &Item, manifest_path: &Path, cx: &Context) -> Resul
     let limits = Limits::default();
     let go_on = |_, _| cx.check().is_ok();
     let (bytes, _) = intake::read_text(&case.file.locate(manifest_path)?, &limits)?;
-    let wanted = manifest::parse(&bytes)?;
+    let wanted = provenance::parse_manifest(&bytes)?;
     let path = locate(&case.file, item)?;
     let has: BTreeMap<PathBuf, String> = if path.is_dir() && !path.is_symlink() {
         let digest = intake::digest_folder(&path, &limits, &go_on)?;
@@ -209,9 +208,6 @@ fn outcome(case: &Case, tally: Tally) -> Outcome {
     );
     if !unpublished.is_empty() {
         limits = format!("No digest is published for {}. {limits}", unpublished.join(", "));
-    }
-    if case.file.unexamined.iter().any(|u| u == "model.signature") {
-        limits = format!("The signature that the case file names was not verified by this version. {limits}");
     }
     let digests: serde_json::Map<String, Value> = case
         .register

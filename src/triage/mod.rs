@@ -2,17 +2,25 @@
 
 pub mod examine;
 mod format_safety;
+pub mod inspect;
 mod integrity;
-mod manifest;
+mod pipeline;
+mod provenance;
 
-pub use examine::{Reason, examine};
+pub use examine::{Examined, Reason, Ruling, examine};
 pub use format_safety::{FORMAT_SAFETY, FormatSafety};
 pub use integrity::{INTEGRITY, Integrity};
+pub use pipeline::*;
+pub use provenance::{PROVENANCE, Provenance};
 
 use crate::procedure::Procedure;
+use std::sync::LazyLock;
 
 /// The procedures of this phase, in the order of work.
 pub fn procedures() -> &'static [&'static dyn Procedure] {
-    static ALL: [&dyn Procedure; 2] = [&INTEGRITY, &FORMAT_SAFETY];
+    static ALL: LazyLock<Vec<&'static dyn Procedure>> = LazyLock::new(|| {
+        let files: [&dyn Procedure; 3] = [&INTEGRITY, &PROVENANCE, &FORMAT_SAFETY];
+        [&files[..], &pipeline::PROCEDURES[..]].concat()
+    });
     &ALL
 }

@@ -14,6 +14,7 @@ pub mod paint;
 pub mod pane;
 mod picker;
 mod plain;
+mod replay;
 mod run;
 pub mod screen;
 pub mod source;
@@ -37,10 +38,11 @@ pub mod widget;
 
 pub use export::{Exported, Exporter};
 pub use picker::Entry;
-pub use source::{Replay, Source};
+pub use replay::Replay;
+pub use source::Source;
 
 use crate::case::Session;
-use crate::investigation::Investigation;
+use crate::investigation::{Background, Investigation};
 use app::App;
 use input::{Input, Ready};
 use picker::{Picked, Picker};
@@ -102,7 +104,7 @@ pub enum Error {
 /// # Errors
 /// No terminal, or the terminal does not answer.
 pub fn run(investigation: Investigation, options: &Options) -> Result<Exit, Error> {
-    show(Box::new(investigation), options)
+    show(Box::new(Background::send(investigation)?), options)
 }
 
 /// Steps through a saved session, read-only, from its end.

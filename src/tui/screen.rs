@@ -82,7 +82,8 @@ fn header(view: &View, p: &mut Painter, area: Rect) {
     let findings = state.findings.len();
     let right = view.position.map(|at| {
         let time = state.timeline.last().map_or(String::new(), |m| format!(" {}", visible(&moment(&m.time))));
-        format!(" REPLAY {}/{}{time} ", at.n, at.total)
+        let speed = if at.speed > 0 { format!(" {}×", at.speed) } else { String::new() };
+        format!(" REPLAY {}/{}{speed}{time} ", at.n, at.total)
     });
     let tail = right.as_deref().map_or(0, width);
     let room = usize::from(area.width).saturating_sub(tail + 1);

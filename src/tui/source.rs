@@ -1,12 +1,16 @@
 //! Where the workbench gets its state from. The same panes show a live investigation and a replayed session, because
 //! both are a [`Source`].
 
-use crate::case::{CaseState, Session};
+use crate::case::CaseState;
 use crate::figure::Figure;
-use crate::investigation::{Investigation, LiveJob};
+use crate::investigation::{Background, Investigation, LiveJob};
 use crate::procedure::{About, Procedure};
 use crate::registry;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest time a key press waits for its answer.
+const ANSWER: Duration = Duration::from_millis(100);
 
 /// Something the analyst asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub enum Request {
     },
     /// Move through a replay.
     Step(Step),
+    /// Go to an event by its number, or to the last one before a time of day or a date and time.
+    Go(String),
 }
 
 /// A step through a replay.
@@ -47,6 +53,8 @@ pub enum Step {
     First,
     /// To the last event.
     Last,
+    /// Plays on by itself: at the pace of the work, eight times as fast, stop.
+    Play,
 }
 
 /// Where a replay stands.
@@ -56,6 +64,8 @@ pub struct Position {
     pub n: usize,
     /// Events there are.
     pub total: usize,
+    /// How fast it plays by itself; 0 when it stands.
+    pub speed: u32,
 }
 
 /// What the panes draw, and who takes the analyst's requests.
@@ -98,6 +108,7 @@ pub trait Source {
     }
 }
 
+/// As it stands, for text: nothing is waited for.
 impl Source for Investigation {
     fn poll(&mut self) -> bool {
         Investigation::poll(self)
@@ -116,26 +127,7 @@ impl Source for Investigation {
     }
 
     fn ask(&mut self, request: Request) -> Result<String, String> {
-        let refused = |e: crate::investigation::RequestError| e.to_string();
-        match request {
-            Request::Run(id) => self.run(&id).map(|()| format!("{id} asked for")).map_err(refused),
-            Request::RunAll => {
-                self.run_all().map(|()| "everything planned asked for".into()).map_err(refused)
-            }
-            Request::Stop(id) => {
-                self.stop(&id);
-                Ok(format!("stopping {id}"))
-            }
-            Request::StopAll => {
-                self.stop_all();
-                Ok("stopping".into())
-            }
-            Request::Note(text) => self.note(&text).map(|()| "noted".into()).map_err(refused),
-            Request::Exported { format, sha256 } => {
-                self.exported(&format, &sha256).map(|()| format!("{format} exported")).map_err(refused)
-            }
-            Request::Step(_) => Err("this is live work: stepping is for `laocoon replay`".into()),
-        }
+        carry_out(self, request)
     }
 
     fn read_only(&self) -> Option<String> {
@@ -151,93 +143,63 @@ impl Source for Investigation {
     }
 }
 
-/// A saved session at one of its moments.
-#[derive(Debug)]
-pub struct Replay {
-    session: Session,
-    n: usize,
-    state: Arc<CaseState>,
-    moved: bool,
-}
-
-impl Replay {
-    /// The session after its last event.
-    pub fn new(session: Session) -> Self {
-        let n = session.len();
-        let state = Arc::new(session.state_at(n));
-        Self { session, n, state, moved: false }
-    }
-
-    /// Goes to the moment after `n` events, or to the nearest there is.
-    pub fn go_to(&mut self, n: usize) {
-        self.n = n.clamp(1.min(self.session.len()), self.session.len());
-        self.state = Arc::new(self.session.state_at(self.n));
-        self.moved = true;
-    }
-
-    /// The moment a step leads to.
-    fn target(&self, step: Step) -> usize {
-        let last = self.session.len();
-        let findings = |n: usize| self.session.state_at(n).findings.len();
-        let here = self.state.findings.len();
-        match step {
-            Step::Back => self.n.saturating_sub(1).max(1),
-            Step::On => (self.n + 1).min(last),
-            Step::First => 1.min(last),
-            Step::Last => last,
-            Step::FindingOn => (self.n + 1..=last).find(|&n| findings(n) != here).unwrap_or(last),
-            // The earliest moment that shows as many findings as the one before the last change.
-            Step::FindingBack => {
-                let Some(before) = (1..self.n).rev().find(|&n| findings(n) != here) else {
-                    return 1.min(last);
-                };
-                let shown = findings(before);
-                (1..=before).rev().take_while(|&n| findings(n) == shown).last().unwrap_or(before)
-            }
-        }
-    }
-}
-
-impl Source for Replay {
+/// At work on its own thread, for a screen.
+impl Source for Background {
     fn poll(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+        self.fresh()
     }
 
     fn state(&self) -> Arc<CaseState> {
-        Arc::clone(&self.state)
+        self.seen().state
     }
 
     fn live(&self) -> Vec<LiveJob> {
-        Vec::new()
+        self.seen().live
     }
 
     fn figure(&self, sha256: &str) -> Result<Figure, String> {
-        self.session.blobs().figure(sha256).map_err(|e| e.to_string())
+        self.blobs().figure(sha256).map_err(|e| e.to_string())
     }
 
     fn ask(&mut self, request: Request) -> Result<String, String> {
-        match request {
-            Request::Step(step) => {
-                let n = self.target(step);
-                if n != self.n {
-                    self.go_to(n);
-                }
-                Ok(String::new())
-            }
-            Request::Exported { format, .. } => Ok(format!("{format} exported")),
-            _ => Err("a replay is read-only: open the session with `laocoon open` to go on".into()),
-        }
-    }
-
-    fn position(&self) -> Option<Position> {
-        Some(Position { n: self.n, total: self.session.len() })
+        Background::ask(self, ANSWER, |investigation| carry_out(investigation, request))
+            .unwrap_or_else(|| Ok("asked; the disk is slow to take it".into()))
     }
 
     fn read_only(&self) -> Option<String> {
-        Some("a replay is read-only".into())
+        self.seen().read_only
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.seen().trouble
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.session.warnings().to_vec()
+        self.seen().warnings
+    }
+}
+
+fn carry_out(investigation: &mut Investigation, request: Request) -> Result<String, String> {
+    let refused = |e: crate::investigation::RequestError| e.to_string();
+    match request {
+        Request::Run(id) => investigation.run(&id).map(|()| format!("{id} asked for")).map_err(refused),
+        Request::RunAll => {
+            investigation.run_all().map(|()| "everything planned asked for".into()).map_err(refused)
+        }
+        Request::Stop(id) => {
+            investigation.stop(&id);
+            Ok(format!("stopping {id}"))
+        }
+        Request::StopAll => {
+            investigation.stop_all();
+            Ok("stopping".into())
+        }
+        Request::Note(text) => investigation.note(&text).map(|()| "noted".into()).map_err(refused),
+        Request::Exported { format, sha256 } => {
+            investigation.exported(&format, &sha256).map(|()| format!("{format} exported")).map_err(refused)
+        }
+        Request::Step(_) | Request::Go(_) => {
+            Err("this is live work: stepping is for `laocoon replay`".into())
+        }
     }
 }

@@ -1,106 +1,22 @@
 //! Readers of foreign bytes against the hostile corpus, and of real data against the zoo.
 
+use crate::hostile::{Sample, corpus};
 use crate::shared;
-use laocoon::evidence::dataset::{Expect, load_file};
+use laocoon::evidence::dataset::Expect;
 use laocoon::evidence::format::{CodeRisk, describe};
 use laocoon::evidence::intake::{self, Bytes, quiet};
 use laocoon::evidence::register::{Payload, entries, take_in};
 use laocoon::evidence::text::visible;
-use laocoon::evidence::{CaseFile, DataSet, Format, ItemState, Limits, Role, SafeTensors, format};
-use laocoon::procedure::{Concern, Severity};
+use laocoon::evidence::{CaseFile, Format, ItemState, Limits, Role, SafeTensors, format};
 use laocoon::triage::{Reason, examine};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// A line of the corpus' manifest.
-struct Sample {
-    file: String,
-    family: String,
-    acceptable: Vec<String>,
-    code: String,
-}
-
-fn corpus() -> Option<(PathBuf, Vec<Sample>)> {
-    let manifest = shared::path("hostile/MANIFEST.csv")?;
-    let mut reader = csv::Reader::from_path(&manifest).unwrap();
-    let mut column = |name: &str| reader.headers().unwrap().iter().position(|h| h == name).unwrap();
-    let (file, family) = (column("file"), column("family"));
-    let (acceptable, code) = (column("acceptable"), column("reason_code"));
-    let sample = |r: csv::StringRecord| Sample {
-        file: r[file].to_owned(),
-        family: r[family].to_owned(),
-        acceptable: r[acceptable].split('|').map(str::to_owned).collect(),
-        code: r[code].to_owned(),
-    };
-    let samples: Vec<Sample> = reader.records().map(|r| sample(r.unwrap())).collect();
-    Some((manifest.parent().unwrap().to_owned(), samples))
-}
-
-/// What this program says about a file, in the four verdicts of the corpus: what is built or acts is flagged, what is
-/// malformed is rejected, what is merely odd is to be reviewed.
-fn verdict(reasons: &[Reason]) -> &'static str {
-    let built = |r: &Reason| r.severity >= Severity::High && r.concern != Concern::Integrity;
-    let unsafe_format = |r: &Reason| r.concern == Concern::UnsafeFormat && r.severity >= Severity::Medium;
-    match reasons {
-        [] => "accept",
-        _ if reasons.iter().any(|r| {
-            r.concern == Concern::Malformed && r.code.starts_with("st.") && r.severity >= Severity::Medium
-        }) =>
-        {
-            "reject"
-        }
-        _ if reasons.iter().any(|r| built(r) || unsafe_format(r)) => "flag",
-        _ if reasons.iter().any(|r| r.severity >= Severity::Medium || r.code.starts_with("format.lfs")) => {
-            "reject"
-        }
-        _ if reasons.iter().any(|r| r.code == "format.empty") => "reject",
-        _ => "review",
-    }
-}
+use std::path::Path;
 
 fn look(path: &Path) -> (Format, Vec<Reason>) {
     let bytes = intake::read(path, &Limits::default()).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
     let found = format::sniff(&bytes.data, bytes.data.len() as u64, Some(name));
-    (found, examine(&bytes, name, found, &Limits::default()))
-}
-
-/// What the reader of data sets says, for a task of ten classes.
-fn as_data(path: &Path, found: Format) -> Option<Reason> {
-    let limits = Limits::default();
-    let bytes = intake::read(path, &limits).unwrap();
-    let loaded = load_file(&bytes, found, Role::Training, &Expect::default(), &limits, &quiet);
-    let shape = |set: &DataSet| set.shape().unwrap_or([1, 1, 1]);
-    let e = loaded.and_then(|l| l.set.check_against(path, 10, shape(&l.set))).err()?;
-    Some(Reason::refused(&e))
-}
-
-#[test]
-fn hostile_safetensors_npy_and_data_sets_get_their_verdict_and_code() {
-    let Some((root, samples)) = corpus() else { return };
-    let (mut right, mut coded, mut total, mut wrong) = (0, 0, 0, Vec::new());
-    for s in samples.iter().filter(|s| ["safetensors", "npy", "dataset"].contains(&s.family.as_str())) {
-        let (found, mut reasons) = look(&root.join(&s.file));
-        if s.family == "npy" && reasons.is_empty() {
-            reasons.extend(as_data(&root.join(&s.file), found));
-        }
-        let said = verdict(&reasons);
-        total += 1;
-        let fits = s.acceptable.iter().any(|a| a == said);
-        right += usize::from(fits);
-        let code = s.code == "none" && reasons.is_empty() || reasons.iter().any(|r| r.code == s.code);
-        coded += usize::from(code);
-        if !fits || !code {
-            let codes: Vec<&str> = reasons.iter().map(|r| r.code.as_str()).collect();
-            wrong.push(format!(
-                "{}: {said} {codes:?} as {found:?}, want {:?} {}",
-                s.file, s.acceptable, s.code
-            ));
-        }
-    }
-    println!("verdict {right} of {total}, reason code {coded} of {total}\n{}", wrong.join("\n"));
-    assert!(total >= 60, "the corpus has {total} of these");
-    assert!(right * 100 >= total * 95, "{right} of {total} verdicts");
+    (found, examine(&bytes, name, found, &Limits::default()).reasons)
 }
 
 #[test]
@@ -228,7 +144,9 @@ fn case_files_of_the_zoo_are_taken_in_whole() {
                         (Format::Onnx, taken.item.bytes)
                     );
                 }
+                Payload::Pipeline => panic!("{name} has no pipeline"),
                 Payload::Names(classes) => assert_eq!(classes.len(), names),
+                Payload::Pipeline => panic!("{name}: no case of the zoo has a pipeline"),
                 Payload::Data(set) => {
                     assert_eq!(set.shape(), Some(input.shape), "{name}");
                     assert_eq!(set.labels.len(), set.len());

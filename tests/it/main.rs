@@ -6,6 +6,7 @@
 mod cases;
 mod data_side;
 mod evidence;
+mod hostile;
 mod house;
 mod model_side;
 mod network;

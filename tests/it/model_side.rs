@@ -1,17 +1,15 @@
 //! Neural Cleanse against the recorded reference, and the table over the zoo.
 
 use crate::shared;
-use laocoon::detect::activation_clustering::ACTIVATION_CLUSTERING;
+use laocoon::detect::calibration::DETECTORS;
 use laocoon::detect::neural_cleanse::NEURAL_CLEANSE;
-use laocoon::detect::spectral_signatures::SPECTRAL_SIGNATURES;
 use laocoon::evidence::dataset::Pixels;
 use laocoon::evidence::{CaseFile, DataSet, InputSpec, Limits, Role};
-use laocoon::math::stats::roc_auc;
 use laocoon::network::op::{Activation, Linear, Op, View};
 use laocoon::network::{Builder, Model, onnx};
-use laocoon::procedure::{Case, Context, Data, Earlier, Effort, Outcome, Procedure, Silent, Tensor, Verdict};
+use laocoon::procedure::{Case, Context, Data, Earlier, Effort, Outcome, Procedure, Record, Silent, Verdict};
 use ndarray::{Array4, ArrayD, IxDyn};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -65,17 +63,24 @@ fn the_recorded_backdoored_mlp_is_flagged() {
         model: None,
         data: vec![],
         artefacts: vec![],
+        pipeline: None,
+        deployment: None,
         unexamined: vec![],
         text: String::new(),
         root: ".".into(),
     };
-    let got = run(&NEURAL_CLEANSE, &case(file, model, vec![clean]));
+    let mut case = case(file, model, vec![clean]);
+    let scheduled = run(&NEURAL_CLEANSE, &case);
+    case.overrides.insert("neural-cleanse".into(), json!({"mode": "reference"}));
+    let got = run(&NEURAL_CLEANSE, &case);
     let target = reference["true_target"].as_u64().unwrap() as usize;
     let norms: Vec<f64> = serde_json::from_value(got.measures["l1"].clone()).unwrap();
     let index = got.measures["anomaly_index"][target].as_f64().unwrap();
     println!("{norms:.1?} published index {index:.2}: {}", got.summary);
     assert_eq!((got.verdict, got.findings[0].class), (Verdict::Flagged, Some(target)), "{}", got.summary);
     assert!(norms.iter().enumerate().all(|(k, &n)| k == target || n > norms[target]));
+    assert_eq!(scheduled.measures["leaders"], json!([target]), "{}", scheduled.summary);
+    assert_eq!(scheduled.verdict, Verdict::Flagged, "{}", scheduled.summary);
     assert!(index > 2.0, "the published rule agrees with the recorded run: {index}");
 }
 
@@ -102,32 +107,39 @@ fn zoo(id: &str) -> Option<Case> {
     Some(case(file, model, data))
 }
 
-fn scores(outcome: &Outcome, name: &str) -> Vec<f64> {
-    match &outcome.arrays[name] {
-        Tensor::F32(a) => a.iter().map(|&x| f64::from(x)).collect(),
-        Tensor::I64(_) => panic!("{name} is not a score"),
-    }
-}
-
 const ALL: &str = "d01,d02,d03,d04,d05,d06,d07,d08,d09,d10,d11,d12,d13,d14,d15,external/xd1,external/xd2,external/xd3,\
                    external/xd4,external/xd5";
 
 /// Backdoored by a plain patch: must be flagged with the right target.
 const PATCHES: [&str; 5] = ["d02", "d04", "d06", "d08", "external/xd3"];
 /// Clean ones of the same networks: must not be flagged.
-const CLEAN: [&str; 7] = ["d01", "d03", "d05", "d07", "d10", "d12", "d15"];
+const CLEAN: [&str; 8] = ["d01", "d03", "d05", "d07", "d10", "d12", "d15", "external/xd5"];
 
-/// The table over the zoo; minutes of work. `ZOO` names cases (comma-separated), `METHODS` procedures.
+fn remember(case: &mut Case, procedure: &str, outcome: &Outcome) {
+    let record = Record {
+        verdict: outcome.verdict,
+        summary: outcome.summary.clone(),
+        statistic: Value::Null,
+        threshold: Value::Null,
+        threshold_origin: String::new(),
+        findings: outcome.findings.clone(),
+        measures: outcome.measures.clone(),
+        blobs: BTreeMap::new(),
+        figures: BTreeMap::new(),
+        limits: String::new(),
+    };
+    case.earlier.records.insert(procedure.into(), record);
+}
+
+/// Every detector and the fused verdict over the zoo; minutes of work. `ZOO` names cases (comma-separated), `EFFORT` the
+/// effort. The model alone is judged: training data has no say here.
 #[test]
-#[ignore = "minutes: cargo test --test it zoo_table -- --ignored --nocapture"]
+#[ignore = "minutes: cargo test --release --test it zoo_table -- --ignored --nocapture"]
 #[expect(clippy::disallowed_methods, reason = "the table has a column of seconds")]
 fn zoo_table() {
     let ids = std::env::var("ZOO").unwrap_or_else(|_| ALL.into());
-    let methods = std::env::var("METHODS")
-        .unwrap_or_else(|_| "neural-cleanse,activation-clustering,spectral-signatures".into());
-    let procedures: [&dyn Procedure; 3] = [&NEURAL_CLEANSE, &ACTIVATION_CLUSTERING, &SPECTRAL_SIGNATURES];
     let mut wrong = Vec::new();
-    println!("case | truth | procedure | verdict | statistic | threshold | p | classes | AUC | seconds");
+    println!("case | truth | procedure | verdict | statistic | threshold | chance | classes | seconds");
     for id in ids.split(',') {
         let Some(mut case) = zoo(id) else { continue };
         case.effort = match std::env::var("EFFORT").as_deref() {
@@ -137,56 +149,36 @@ fn zoo_table() {
         };
         let truth = shared::json(&format!("zoo/{id}/truth.json")).unwrap();
         let target = truth["target"].as_u64().map(|t| t as usize).filter(|_| truth["backdoored"] == true);
-        let planted: Vec<u64> =
-            truth["poison_indices"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
-        for procedure in procedures.iter().filter(|p| methods.contains(p.about().id)) {
-            let start = std::time::Instant::now();
-            let got = run(*procedure, &case);
-            let seconds = start.elapsed().as_secs_f64();
+        let of_model =
+            |p: &&&dyn Procedure| DETECTORS.contains(&p.about().id) || p.about().id == "model-verdict";
+        for procedure in laocoon::detect::procedures().iter().filter(of_model) {
             let name = procedure.about().id;
-            let classes: Vec<usize> = got.findings.iter().filter_map(|f| f.class).collect();
-            let score = match name {
-                "activation-clustering" => Some("score"),
-                "spectral-signatures" => Some("scores"),
-                _ => None,
+            let start = std::time::Instant::now();
+            let Ok(plan) = procedure.plan(&case) else {
+                println!("{id} | | {name} | does not apply");
+                continue;
             };
-            let auc = score.and_then(|score| {
-                let scores = scores(&got, score);
-                let planted: Vec<bool> = (0..scores.len() as u64).map(|i| planted.contains(&i)).collect();
-                roc_auc(&scores, &planted)
-            });
+            let got = procedure.run(&case, &plan, &mut Context::new(0, name, &Silent)).unwrap();
             let number = |x: Option<f64>| x.map_or_else(|| "–".into(), |x| format!("{x:.3}"));
+            let measure = |names: [&str; 2]| {
+                names.into_iter().find_map(|n| got.measures.get(n)).and_then(Value::as_f64)
+            };
             println!(
-                "{id} | {} | {name} | {} | {} | {} | {} | {classes:?} | {} | {seconds:.1}",
+                "{id} | {} | {name} | {} | {} | {} | {} | {} | {:.1}",
                 target.map_or_else(|| "clean".into(), |t| format!("→{t}")),
                 got.verdict.name(),
                 number(got.statistic),
                 number(got.threshold),
-                number(got.measures.get("p_value").and_then(Value::as_f64)),
-                number(auc),
+                number(measure(["chance", "p_value"])),
+                got.measures.get("leaders").or(got.measures.get("target_classes")).unwrap_or(&Value::Null),
+                start.elapsed().as_secs_f64(),
             );
-            if name == "neural-cleanse" {
-                println!(
-                    "    l1 {}",
-                    got.measures["l1"]
-                        .as_array()
-                        .unwrap()
-                        .iter()
-                        .map(|x| format!("{:.1}", x.as_f64().unwrap()))
-                        .collect::<Vec<_>>()
-                        .join(" ")
-                );
-                println!(
-                    "    published {:.2}",
-                    got.measures["anomaly_index"]
-                        .as_array()
-                        .unwrap()
-                        .iter()
-                        .filter_map(Value::as_f64)
-                        .fold(f64::MIN, f64::max)
-                );
+            remember(&mut case, name, &got);
+            if name == "model-verdict" {
+                println!("    {}", got.summary);
                 let flagged = got.verdict == Verdict::Flagged;
-                if PATCHES.contains(&id) && !(flagged && target.is_some_and(|t| classes == [t])) {
+                let names = |t: usize| got.measures["target_classes"] == json!([t]);
+                if PATCHES.contains(&id) && !(flagged && target.is_some_and(names)) {
                     wrong.push(format!("{id}: {}", got.summary));
                 }
                 if CLEAN.contains(&id) && flagged {
@@ -196,4 +188,34 @@ fn zoo_table() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The scheduled search against the original's schedule: same decision, a fraction of the gradients.
+#[test]
+#[ignore = "an hour: cargo test --release --test it schedule_against_reference -- --ignored --nocapture"]
+fn schedule_against_reference() {
+    let ids = std::env::var("ZOO").unwrap_or_else(|_| ALL.into());
+    let (mut shares, mut differ) = (Vec::new(), Vec::new());
+    for id in ids.split(',') {
+        let Some(mut case) = zoo(id) else { continue };
+        let scheduled = run(&NEURAL_CLEANSE, &case);
+        case.overrides.insert("neural-cleanse".into(), json!({"mode": "reference"}));
+        let reference = run(&NEURAL_CLEANSE, &case);
+        let spent = |o: &Outcome| o.measures["image_gradients"].as_f64().unwrap();
+        shares.push(spent(&scheduled) / spent(&reference));
+        let said =
+            |o: &Outcome| format!("{} {} ({:.2?})", o.verdict.name(), o.measures["leaders"], o.statistic);
+        println!(
+            "{id} | scheduled {} | reference {} | share of gradients {:.3}",
+            said(&scheduled),
+            said(&reference),
+            shares[shares.len() - 1]
+        );
+        if (scheduled.verdict == Verdict::Flagged) != (reference.verdict == Verdict::Flagged) {
+            differ.push(id.to_owned());
+        }
+    }
+    shares.sort_by(f64::total_cmp);
+    println!("median share {:?}; decisions differ on {differ:?}", shares.get(shares.len() / 2));
+    assert!(shares.get(shares.len() / 2).is_none_or(|s| *s <= 0.2), "{shares:?}");
 }

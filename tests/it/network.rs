@@ -31,7 +31,7 @@ fn bytes(path: &Path) -> Bytes {
 /// `[model]` of the zoo's case, read from its description.
 fn entry(case: &Path, model: &str, input: Option<InputSpec>) -> ModelEntry {
     let path = case.join(model);
-    ModelEntry { path, architecture: None, sha256: None, signature: None, labels: None, input }
+    ModelEntry { path, architecture: None, sha256: None, signature: None, key: None, labels: None, input }
 }
 
 fn input(case: &Path) -> InputSpec {

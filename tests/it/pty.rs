@@ -2,8 +2,11 @@
 
 mod screen;
 
+use laocoon::case::{Session, journal, verify};
 use screen::Screen;
-use signal_hook::consts::{SIGCONT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGKILL, SIGTERM};
+use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Opens a small model in a terminal, with its session in a folder of its own.
@@ -95,4 +98,65 @@ fn without_colours_nothing_but_attributes_is_sent_and_the_selection_stays() {
     );
     screen.send("q");
     assert_eq!(screen.end(), 0);
+}
+
+/// The highest number of an event that the timeline shows.
+fn shown(text: &str) -> Option<u64> {
+    let number = |line: &str| {
+        let mut words = line.trim_start_matches(|c: char| !c.is_ascii_digit()).split_whitespace();
+        let n = words.next()?.parse().ok()?;
+        (words.next()?.split('-').count() == 3).then_some(n)
+    };
+    text.lines().filter_map(number).max()
+}
+
+/// Kills the workbench at `times` moments of one session; gives the number of events seen on the screen and of records
+/// in the end.
+fn kill(times: u64) -> (u64, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let session = folder.path().join("session");
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-cases/roadsign-patch");
+    let words = ["open", "--session", session.to_str().unwrap(), "--effort", "quick", case.to_str().unwrap()];
+    let args: Vec<&std::ffi::OsStr> = words.iter().map(std::ffi::OsStr::new).collect();
+    let mut seen = 0;
+    for n in 0..times {
+        let mut screen = Screen::start(&args, &[], 40, 120);
+        screen.wait_until("the panes", |text| text.contains("6 timeline"));
+        screen.send("6R");
+        // Anything but evenly spread will do; the same in every run.
+        std::thread::sleep(Duration::from_millis(n.wrapping_mul(0x9e37_79b9) % 397));
+        screen.send("nthe note\r");
+        std::thread::sleep(Duration::from_millis(n.wrapping_mul(0x85eb_ca6b) % 61));
+        let told = shown(&screen.text());
+        screen.signal(SIGKILL);
+        screen.end();
+        let Some(told) = told else { continue };
+        let read = journal::read(&session.join(journal::FILE)).unwrap();
+        assert!(
+            read.bad.is_none() && read.records.len() as u64 > told,
+            "kill {n}: event {told} was shown: {read:?}"
+        );
+        seen += 1;
+    }
+    let mut screen = Screen::start(&args, &[], 40, 120);
+    screen.wait_for("6 timeline");
+    // Not `q`: what was asked for runs on, and it would ask back.
+    screen.signal(SIGTERM);
+    screen.end();
+    assert_eq!(verify::verify(&session).unwrap().exit_code(), 0);
+    (seen, Session::open(&session).unwrap().len())
+}
+
+#[test]
+fn a_killed_workbench_has_on_disk_what_it_showed() {
+    let (seen, records) = kill(8);
+    assert!(seen >= 4 && records > 8, "{seen} of 8 were looked at, {records} records");
+}
+
+#[test]
+#[ignore = "minutes: cargo test --release --test it a_thousand_kills -- --ignored --nocapture"]
+fn a_thousand_kills_lose_nothing() {
+    let (seen, records) = kill(1000);
+    println!("1000 kills, {seen} with events on the screen, {records} records, none lost");
+    assert!(seen >= 900, "{seen}");
 }

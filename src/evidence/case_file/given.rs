@@ -41,6 +41,7 @@ pub(super) fn from_paths(
                     architecture: None,
                     sha256: None,
                     signature: None,
+                    key: None,
                     labels: None,
                     input: None,
                 });
@@ -81,6 +82,8 @@ fn made_up(first: &Path) -> Result<CaseFile, EvidenceError> {
         model: None,
         data: Vec::new(),
         artefacts: Vec::new(),
+        pipeline: None,
+        deployment: None,
         unexamined: Vec::new(),
         text: String::new(),
         root: folder,

@@ -25,8 +25,13 @@ pub struct CaseFile {
     pub data: Vec<DataEntry>,
     /// Files given without a role.
     pub artefacts: Vec<PathBuf>,
-    /// Sections that are recognised but not examined by this version (`pipeline`, `deployment`), so that the report can
-    /// say so.
+    /// Material about the pipeline that made the model.
+    #[serde(default)]
+    pub pipeline: Option<Box<Pipeline>>,
+    /// Where and how the model was used.
+    #[serde(default)]
+    pub deployment: Option<Box<Deployment>>,
+    /// Sections that are recognised but not examined by this version, so that the report can say so.
     pub unexamined: Vec<String>,
     /// The text of the file, kept for the session folder; made up when there was none.
     pub text: String,
@@ -43,8 +48,11 @@ pub struct ModelEntry {
     pub architecture: Option<String>,
     /// Published digest.
     pub sha256: Option<String>,
-    /// Detached signature.
+    /// Signature, bundle, attestation or bill of materials about the file.
     pub signature: Option<PathBuf>,
+    /// Public key or root certificates that the signature is judged by.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
     /// Class names.
     pub labels: Option<PathBuf>,
     /// How pixels become network input; `None` leaves it to the network's own shape, range 0..1, no normalisation.
@@ -75,6 +83,44 @@ pub struct DataEntry {
     pub sha256: Option<String>,
     /// Per-file digests.
     pub manifest: Option<PathBuf>,
+}
+
+/// `[pipeline]`: files and folders, as written; each may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline {
+    /// Folder of definitions, scripts and configurations as they were reviewed.
+    pub baseline: Option<PathBuf>,
+    /// The same folder as it was found.
+    pub current: Option<PathBuf>,
+    /// List of artefacts in order, with digests (JSON).
+    pub stages: Option<PathBuf>,
+    /// Metrics of the training run (CSV).
+    pub metrics: Option<PathBuf>,
+    /// Metrics of a run that is trusted (CSV).
+    pub expected: Option<PathBuf>,
+    /// Use of the accelerators over time.
+    pub compute: Option<PathBuf>,
+    /// Dollars per hour and accelerator (CSV `gpu,usd_per_hour`); the shipped table, if absent.
+    pub prices: Option<PathBuf>,
+    /// Network flows of the training machines.
+    pub egress: Option<PathBuf>,
+    /// Hosts that may be talked to, one a line.
+    pub allow: Option<PathBuf>,
+    /// Folder of checkpoints of one run.
+    pub checkpoints: Option<PathBuf>,
+}
+
+/// `[deployment]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Day it was first seen in use, as written.
+    pub first_seen: Option<String>,
+    /// Day it was last seen in use, as written.
+    pub last_seen: Option<String>,
+    /// Requests per day.
+    pub requests_per_day: Option<u64>,
+    /// Log of what it answered (CSV).
+    pub log: Option<PathBuf>,
 }
 
 impl CaseFile {

@@ -1,6 +1,9 @@
 //! The text of a case file to a [`CaseFile`]: known keys only, values checked, every error with its line.
 
-use super::{CaseFile, DataEntry, InputSpec, ModelEntry, digest, is_description, leaves_folder, quoted};
+use super::{
+    CaseFile, DataEntry, Deployment, InputSpec, ModelEntry, Pipeline, digest, is_description, leaves_folder,
+    quoted,
+};
 use crate::evidence::{EvidenceError, Role, text};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -38,6 +41,7 @@ struct RawModel {
     architecture: Text,
     sha256: Text,
     signature: Text,
+    key: Text,
     labels: Text,
     input: Option<RawInput>,
 }
@@ -69,7 +73,6 @@ struct RawData {
     manifest: Text,
 }
 
-/// Known, but not examined by this version.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPipeline {
@@ -79,21 +82,18 @@ struct RawPipeline {
     metrics: Text,
     expected: Text,
     compute: Text,
+    prices: Text,
     egress: Text,
     allow: Text,
     checkpoints: Text,
 }
 
-/// Known, but not examined by this version.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDeployment {
-    #[serde(rename = "first_seen")]
-    _first_seen: Option<toml::Value>,
-    #[serde(rename = "last_seen")]
-    _last_seen: Option<toml::Value>,
-    #[serde(rename = "requests_per_day")]
-    _requests_per_day: Option<u64>,
+    first_seen: Option<Spanned<toml::Value>>,
+    last_seen: Option<Spanned<toml::Value>>,
+    requests_per_day: Option<u64>,
     log: Text,
 }
 
@@ -106,22 +106,14 @@ pub(super) fn parse(source: &str, path: &Path, root: &Path) -> Result<CaseFile, 
     let model = raw.model.map(|m| file.model(m)).transpose()?;
     let data = raw.data.into_iter().map(|d| file.data(&d)).collect::<Result<Vec<_>, _>>()?;
     let mut unexamined = Vec::new();
-    if model.as_ref().is_some_and(|m| m.signature.is_some()) {
-        unexamined.push("model.signature".to_owned());
-    }
-    if let Some(p) = &raw.pipeline {
-        let paths = [&p.baseline, &p.current, &p.stages, &p.metrics, &p.expected];
-        for given in paths.into_iter().chain([&p.compute, &p.egress, &p.allow, &p.checkpoints]).flatten() {
-            file.confined(given)?;
-        }
-        unexamined.push("pipeline".to_owned());
-    }
-    if let Some(d) = &raw.deployment {
-        d.log.as_ref().map(|p| file.confined(p)).transpose()?;
+    let pipeline = raw.pipeline.map(|p| file.pipeline(&p)).transpose()?;
+    let deployment = raw.deployment.map(|d| file.deployment(&d)).transpose()?;
+    if deployment.as_ref().is_some_and(|d| *d != Deployment { log: d.log.clone(), ..Deployment::default() }) {
         unexamined.push("deployment".to_owned());
     }
-    if model.is_none() && data.is_empty() && unexamined.is_empty() {
-        let reason = "neither [model] nor [[data]]: there is nothing to examine";
+    let log = deployment.as_ref().is_some_and(|d| d.log.is_some());
+    if model.is_none() && data.is_empty() && pipeline.is_none() && !log {
+        let reason = "neither [model] nor [[data]] nor [pipeline]: there is nothing to examine";
         return Err(EvidenceError::whole(path, "case.empty", reason));
     }
     let id = raw.case.id.into_inner();
@@ -132,6 +124,8 @@ pub(super) fn parse(source: &str, path: &Path, root: &Path) -> Result<CaseFile, 
         model,
         data,
         artefacts: Vec::new(),
+        pipeline: pipeline.map(Box::new),
+        deployment: deployment.map(Box::new),
         unexamined,
         text: source.to_owned(),
         root: root.to_owned(),
@@ -190,6 +184,38 @@ impl File<'_> {
         field.map(|f| self.confined(f)).transpose()
     }
 
+    fn pipeline(&self, p: &RawPipeline) -> Result<Pipeline, EvidenceError> {
+        let path = |field: &Text| self.optional(field.as_ref());
+        Ok(Pipeline {
+            baseline: path(&p.baseline)?,
+            current: path(&p.current)?,
+            stages: path(&p.stages)?,
+            metrics: path(&p.metrics)?,
+            expected: path(&p.expected)?,
+            compute: path(&p.compute)?,
+            prices: path(&p.prices)?,
+            egress: path(&p.egress)?,
+            allow: path(&p.allow)?,
+            checkpoints: path(&p.checkpoints)?,
+        })
+    }
+
+    fn deployment(&self, d: &RawDeployment) -> Result<Deployment, EvidenceError> {
+        // TOML has dates of its own; people write them as text too.
+        let day = |field: &Option<Spanned<toml::Value>>| match field.as_ref().map(|f| (f, f.get_ref())) {
+            None => Ok(None),
+            Some((_, toml::Value::String(text))) => Ok(Some(text.clone())),
+            Some((_, toml::Value::Datetime(date))) => Ok(Some(date.to_string())),
+            Some((field, _)) => Err(self.value(field, "must be a date, such as 2026-03-02")),
+        };
+        Ok(Deployment {
+            first_seen: day(&d.first_seen)?,
+            last_seen: day(&d.last_seen)?,
+            requests_per_day: d.requests_per_day,
+            log: self.optional(d.log.as_ref())?,
+        })
+    }
+
     fn sha256(&self, field: Option<&Spanned<String>>) -> Result<Option<String>, EvidenceError> {
         let Some(field) = field else { return Ok(None) };
         let found = digest(field.get_ref());
@@ -204,6 +230,7 @@ impl File<'_> {
             path: self.confined(&m.path)?,
             sha256: self.sha256(m.sha256.as_ref())?,
             signature: self.optional(m.signature.as_ref())?,
+            key: self.optional(m.key.as_ref())?,
             labels: self.optional(m.labels.as_ref())?,
             architecture: m.architecture.map(Spanned::into_inner),
             input: m.input.map(|i| self.input(&i)).transpose()?,

@@ -55,7 +55,7 @@ fn everything_of_the_contract_is_read() {
     let roles: Vec<_> = case.data.iter().map(|d| d.role).collect();
     assert_eq!(roles, [Role::Training, Role::Suspect]);
     assert_eq!(case.data[0].manifest.as_deref(), Some(Path::new("train.sha256")));
-    assert_eq!(case.unexamined, ["model.signature", "pipeline", "deployment"]);
+    assert_eq!(case.unexamined, ["deployment"]);
     assert_eq!(case.architecture_file(), Some(Path::new("arch/net.json")));
     assert_eq!(case.locate(&model.path).unwrap(), Path::new("/cases/x/model.onnx"));
     let again: CaseFile = serde_json::from_str(&serde_json::to_string(&case).unwrap()).unwrap();

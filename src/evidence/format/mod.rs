@@ -7,7 +7,10 @@ mod texts;
 mod zips;
 
 pub use describe::{CodeRisk, Description, container, describe, refusal};
+pub use zips::kind_of as zip_kind;
 
+use super::archive::tar;
+use super::archive::unpack::Packing;
 use serde::{Deserialize, Serialize};
 
 /// Recognised formats. `Unknown` is an answer too.
@@ -83,6 +86,11 @@ pub fn sniff(head: &[u8], len: u64, name: Option<&str>) -> Format {
     }
     if is_idx(look, len, &name) {
         return Format::Idx;
+    }
+    // Their first bytes can be read as protobuf or text too. A zlib header is no more than two letters.
+    let packing = Packing::of(look).is_some_and(|p| p != Packing::Zlib);
+    if packing || tar::is_tar(look) || container(look).is_some_and(|(code, _)| code != "container.zlib") {
+        return Format::Unknown;
     }
     if pickle::is_torch_legacy(look) {
         return Format::TorchLegacy;
@@ -198,11 +206,6 @@ pub fn hidden_zip(bytes: &[u8], format: Format) -> bool {
         Format::Zip | Format::Npz | Format::TorchZip | Format::TorchScript | Format::KerasV3 | Format::Empty
     );
     !archive && zips::ends_as_archive(bytes)
-}
-
-/// How many members the end record of a zip archive counts; `None` when it has none, or more than it can say.
-pub fn declared_members(bytes: &[u8]) -> Option<usize> {
-    zips::declared_members(bytes)
 }
 
 #[cfg(test)]

@@ -20,10 +20,11 @@ pub(super) fn is_binary(head: &[u8]) -> bool {
     }
 }
 
-/// A pickle without a protocol mark: its opcodes can be followed from the first byte to a STOP, or it begins by
-/// importing a name. Two opcodes are enough where the name says pickle, and too few to tell from prose elsewhere.
+/// A pickle without a protocol mark: its opcodes can be followed from the first byte to a STOP. Two opcodes are enough
+/// where the name says pickle, and too few to tell from prose elsewhere; there it may also just begin by importing a
+/// name (a list of words begins so too: cat, dog, horse).
 pub(super) fn is_text(head: &[u8], named: bool) -> bool {
-    imports(head) || walk(head).is_some_and(|n| n >= if named { 2 } else { 3 })
+    named && imports(head) || walk(head).is_some_and(|n| n >= if named { 2 } else { 3 })
 }
 
 /// `c module \n name \n opcode`, after any MARK.

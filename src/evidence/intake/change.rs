@@ -41,6 +41,18 @@ pub fn fingerprint(path: &Path, limits: &Limits) -> Result<Fingerprint, Evidence
     Ok(Fingerprint { bytes, files: names.len() as u64, stamp: hash.finalize().into() })
 }
 
+/// The digest that the register has of a file, or of a folder.
+///
+/// # Errors
+/// As [`digest_file`] and [`digest_folder`].
+pub fn digest(path: &Path, limits: &Limits, progress: Progress) -> Result<String, EvidenceError> {
+    if path.is_dir() {
+        digest_folder(path, limits, progress).map(|d| d.sha256)
+    } else {
+        digest_file(path, progress).map(|d| d.0)
+    }
+}
+
 /// What differs from intake, in words; `None` when nothing does. Hashes again only when the fingerprint differs.
 ///
 /// `sha256` is the digest at intake: of a folder, the one of [`digest_folder`].
@@ -56,12 +68,7 @@ pub fn changed(
         Ok(now) => now,
         Err(e) => return Some(format!("it can no longer be read: {}", e.reason)),
     };
-    let digest = if path.is_dir() {
-        digest_folder(path, limits, progress).map(|d| d.sha256)
-    } else {
-        digest_file(path, progress).map(|d| d.0)
-    };
-    match digest {
+    match digest(path, limits, progress) {
         Ok(digest) if digest == sha256 => None,
         Ok(digest) => Some(format!(
             "it had {} bytes with SHA-256 {sha256} at intake and has {} with {digest} now",

@@ -5,7 +5,7 @@ mod change;
 mod folder;
 mod open;
 
-pub use change::{Fingerprint, changed, fingerprint};
+pub use change::{Fingerprint, changed, digest, fingerprint};
 pub use folder::{FileDigest, FolderDigest, digest_folder, digest_listed, list};
 
 use super::{EvidenceError, Limits};

@@ -27,9 +27,36 @@ pub enum Role {
     Suspect,
     /// A file given without a role (an artefact to be looked at, not run).
     Artefact,
+    /// The pipeline's definitions, scripts and configurations as reviewed.
+    Approved,
+    /// The same as found.
+    AsRun,
+    /// List of the artefacts of the pipeline's stages.
+    Stages,
+    /// Metrics of the training run.
+    Metrics,
+    /// Metrics of a run that is trusted.
+    Expected,
+    /// Use of the accelerators over time.
+    Compute,
+    /// Prices of accelerators.
+    Prices,
+    /// Network flows.
+    Egress,
+    /// Hosts that may be talked to.
+    AllowList,
+    /// Checkpoints of one run.
+    Checkpoints,
+    /// What the deployed model answered.
+    ServingLog,
 }
 
 impl Role {
+    /// Whether it is material about the pipeline or its logs: read by the procedures about them.
+    pub fn is_pipeline(self) -> bool {
+        self >= Role::Approved
+    }
+
     /// The name used in `case.toml`, JSON (`kind`) and panes.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,6 +68,17 @@ impl Role {
             Role::Test => "test",
             Role::Suspect => "suspect",
             Role::Artefact => "artefact",
+            Role::Approved => "approved",
+            Role::AsRun => "as-run",
+            Role::Stages => "stages",
+            Role::Metrics => "metrics",
+            Role::Expected => "expected",
+            Role::Compute => "compute",
+            Role::Prices => "prices",
+            Role::Egress => "egress",
+            Role::AllowList => "allow-list",
+            Role::Checkpoints => "checkpoints",
+            Role::ServingLog => "serving-log",
         }
     }
 }

@@ -21,7 +21,8 @@ pub struct Entry {
     pub published: Option<String>,
 }
 
-/// What a case names, in the order of the register: model, architecture, labels, data sets, artefacts.
+/// What a case names, in the order of the register: model, architecture, labels, data sets, artefacts, pipeline, serving
+/// log.
 pub fn entries(case: &CaseFile) -> Vec<Entry> {
     let mut named: Vec<(Role, &Path, Option<&String>)> = Vec::new();
     if let Some(model) = &case.model {
@@ -31,6 +32,7 @@ pub fn entries(case: &CaseFile) -> Vec<Entry> {
     }
     named.extend(case.data.iter().map(|d| (d.role, d.path.as_path(), d.sha256.as_ref())));
     named.extend(case.artefacts.iter().map(|p| (Role::Artefact, p.as_path(), None)));
+    named.extend(pipeline(case).into_iter().filter_map(|(role, path)| Some((role, path?, None))));
     let entry = |(i, (role, path, published)): (usize, (Role, &Path, Option<&String>))| Entry {
         id: format!("E{}", i + 1),
         role,
@@ -38,6 +40,27 @@ pub fn entries(case: &CaseFile) -> Vec<Entry> {
         published: published.cloned(),
     };
     named.into_iter().enumerate().map(entry).collect()
+}
+
+/// What the sections `[pipeline]` and `[deployment]` name.
+fn pipeline(case: &CaseFile) -> Vec<(Role, Option<&Path>)> {
+    let mut named = Vec::new();
+    if let Some(p) = &case.pipeline {
+        named.extend([
+            (Role::Approved, p.baseline.as_deref()),
+            (Role::AsRun, p.current.as_deref()),
+            (Role::Stages, p.stages.as_deref()),
+            (Role::Metrics, p.metrics.as_deref()),
+            (Role::Expected, p.expected.as_deref()),
+            (Role::Compute, p.compute.as_deref()),
+            (Role::Prices, p.prices.as_deref()),
+            (Role::Egress, p.egress.as_deref()),
+            (Role::AllowList, p.allow.as_deref()),
+            (Role::Checkpoints, p.checkpoints.as_deref()),
+        ]);
+    }
+    named.extend(case.deployment.as_ref().map(|d| (Role::ServingLog, d.log.as_deref())));
+    named
 }
 
 /// What was read of an accepted item.
@@ -49,6 +72,8 @@ pub enum Payload {
     Names(Vec<Untrusted>),
     /// Samples.
     Data(Box<DataSet>),
+    /// Material of the pipeline: hashed and described here, read by the procedures about it.
+    Pipeline,
 }
 
 /// An item taken in.
@@ -153,6 +178,22 @@ fn open(
             item.facts.push(Untrusted::new(about.what));
             Ok(Payload::File(bytes))
         }
+        Role::Approved | Role::AsRun | Role::Checkpoints => {
+            let reason = format!("a file; {} must be a folder", entry.role.name());
+            Err(EvidenceError::whole(path, "intake.not_a_folder", reason))
+        }
+        Role::Stages
+        | Role::Metrics
+        | Role::Expected
+        | Role::Compute
+        | Role::Prices
+        | Role::Egress
+        | Role::AllowList
+        | Role::ServingLog => {
+            let lines = intake::text_of(&bytes)?.lines().count();
+            item.facts.push(Untrusted::new(format!("{lines} lines of text")));
+            Ok(Payload::Pipeline)
+        }
         Role::Training | Role::Clean | Role::Test | Role::Suspect => {
             let loaded = dataset::load_file(&bytes, item.format, entry.role, expect, limits, progress)?;
             item.facts.extend(loaded.facts);
@@ -178,7 +219,9 @@ fn folder(
     progress: Progress,
 ) -> Result<Payload, EvidenceError> {
     taken.item.format = Format::Folder;
-    if matches!(role, Role::Model | Role::Architecture | Role::Labels | Role::Artefact) {
+    let tree = matches!(role, Role::Approved | Role::AsRun | Role::Checkpoints);
+    let one = matches!(role, Role::Model | Role::Architecture | Role::Labels | Role::Artefact);
+    if one || (role.is_pipeline() && !tree) {
         let reason = format!("a folder; a {} must be one file", role.name());
         return Err(EvidenceError::whole(path, "intake.not_a_file", reason));
     }
@@ -187,9 +230,15 @@ fn folder(
     let item = &mut taken.item;
     (item.bytes, item.files) = (digest.bytes, digest.files.len() as u64);
     item.sha256.clone_from(&digest.sha256);
-    let loaded = dataset::load_folder(path, &digest, role, expect, limits, progress)?;
-    item.format = loaded.format;
-    item.facts.extend(loaded.facts);
+    let loaded =
+        (!tree).then(|| dataset::load_folder(path, &digest, role, expect, limits, progress)).transpose()?;
+    match &loaded {
+        Some(loaded) => {
+            item.format = loaded.format;
+            item.facts.extend(loaded.facts.iter().cloned());
+        }
+        None => item.facts.push(Untrusted::new(format!("{} files", digest.files.len()))),
+    }
     if !digest.others.is_empty() {
         let (n, first) =
             (digest.others.len(), digest.others.first().map(|p| p.to_string_lossy().into_owned()));
@@ -198,6 +247,7 @@ fn folder(
             "{n} links, pipes or devices in it were not followed (first: {first})"
         )));
     }
+    let Some(loaded) = loaded else { return Ok(Payload::Pipeline) };
     fits(&loaded.set, path, expect)?;
     Ok(Payload::Data(Box::new(loaded.set)))
 }

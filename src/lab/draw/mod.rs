@@ -2,6 +2,7 @@
 //! seed alone and with the same bits on every machine.
 
 mod backdrop;
+mod digit;
 mod scene;
 mod shape;
 mod sign;
@@ -10,8 +11,9 @@ pub use sign::SIGNS;
 
 use crate::evidence::{DataSet, Untrusted, dataset::Pixels};
 use crate::math::rng::seeded;
-use ndarray::{Array4, Axis};
+use ndarray::{Array3, Array4, Axis};
 use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Width and height of an image.
@@ -24,18 +26,42 @@ const SCOPE: &str = "lab/draw";
 /// `part` names the set ("train", "clean"): sets of different names share no draw, and a longer set is not a shorter
 /// one continued.
 pub fn road_signs(per_class: usize, part: &str, seed: u64) -> DataSet {
-    let mut labels: Vec<usize> = (0..SIGNS.len() * per_class).map(|i| i % SIGNS.len()).collect();
-    labels.shuffle(&mut seeded(seed, SCOPE, &format!("{part}/order")));
+    road_signs_at(SIDE, per_class, part, seed)
+}
+
+/// As [`road_signs`], with images of `side` pixels: from 20 on the signs can be told apart.
+pub fn road_signs_at(side: usize, per_class: usize, part: &str, seed: u64) -> DataSet {
     let faces: Vec<_> = SIGNS.iter().map(sign::Sign::face).collect();
-    let mut images = Array4::zeros((labels.len(), 3, SIDE, SIDE));
+    let names = SIGNS.iter().map(|s| s.name.to_owned()).collect();
+    drawn(3, side, per_class, part, seed, names, &|class, rng| scene::photograph(&faces[class], side, rng))
+}
+
+/// `per_class` handwritten-looking digits each, N×1×`side`×`side`, white on black; otherwise as [`road_signs`].
+pub fn digits(side: usize, per_class: usize, part: &str, seed: u64) -> DataSet {
+    let names = (0..10).map(|d| d.to_string()).collect();
+    drawn(1, side, per_class, part, seed, names, &|class, rng| digit::written(class, side, rng))
+}
+
+fn drawn(
+    channels: usize,
+    side: usize,
+    per_class: usize,
+    part: &str,
+    seed: u64,
+    names: Vec<String>,
+    draw: &(dyn Fn(usize, &mut ChaCha8Rng) -> Array3<u8> + Sync),
+) -> DataSet {
+    let mut labels: Vec<usize> = (0..names.len() * per_class).map(|i| i % names.len()).collect();
+    labels.shuffle(&mut seeded(seed, SCOPE, &format!("{part}/order")));
+    let mut images = Array4::zeros((labels.len(), channels, side, side));
     images.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(i, mut image)| {
         let mut rng = seeded(seed, SCOPE, &format!("{part}/{i}"));
-        image.assign(&scene::photograph(&faces[labels[i]], SIDE, &mut rng));
+        image.assign(&draw(labels[i], &mut rng));
     });
     DataSet {
         images: Some(Pixels::U8(images)),
         labels,
-        classes: SIGNS.iter().map(|s| Untrusted::new(s.name)).collect(),
+        classes: names.into_iter().map(Untrusted::new).collect(),
         ..DataSet::default()
     }
 }
@@ -77,11 +103,31 @@ mod tests {
         assert_eq!(hashes.len(), 36);
     }
 
-    /// Run by hand to look at the signs: `CONTACT_SHEET=sheet.png cargo test --lib contact_sheet`.
+    #[test]
+    fn digits_are_bright_on_dark_and_follow_the_seed() {
+        let set = digits(20, 3, "train", 4);
+        assert_eq!((set.shape(), set.len(), set.classes.len()), (Some([1, 20, 20]), 30, 10));
+        assert_eq!(bytes(&set), bytes(&digits(20, 3, "train", 4)));
+        for (image, label) in bytes(&set).chunks(400).zip(&set.labels) {
+            let bright = image.iter().filter(|&&v| v > 128).count();
+            assert!((8..200).contains(&bright), "{label}: {bright} bright pixels");
+        }
+    }
+
+    /// Run by hand to look at the drawings: `CONTACT_SHEET=sheet.png cargo test --lib contact_sheet`, with
+    /// `DIGITS=1` for the digits.
     #[test]
     fn contact_sheet() {
         let Some(path) = std::env::var_os("CONTACT_SHEET") else { return };
-        let (set, zoom, columns) = (road_signs(12, "train", 0), 3, 12);
+        let (zoom, columns) = (3, 12);
+        let mut set = road_signs(12, "train", 0);
+        if std::env::var_os("DIGITS").is_some() {
+            let grey = digits(SIDE, 12, "train", 0);
+            let colour: Vec<u8> =
+                bytes(&grey).chunks(SIDE * SIDE).flat_map(|plane| plane.repeat(3)).collect();
+            let images = Array4::from_shape_vec((grey.len(), 3, SIDE, SIDE), colour).unwrap();
+            set = DataSet { images: Some(Pixels::U8(images)), ..grey };
+        }
         let mut order: Vec<usize> = (0..set.len()).collect();
         order.sort_by_key(|&i| (set.labels[i], i));
         let cell = (SIDE * zoom + 4) as u32;

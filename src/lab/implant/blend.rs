@@ -3,6 +3,7 @@
 
 use super::{Implant, ImplantError};
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4, ArrayViewMut3, Zip};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -19,7 +20,7 @@ pub struct Blend {
 }
 
 impl Implant for Blend {
-    fn stamp(&self, image: ArrayViewMut3<u8>) -> Result<(), ImplantError> {
+    fn stamp(&self, image: ArrayViewMut3<u8>, _: &mut ChaCha8Rng) -> Result<(), ImplantError> {
         mix(image, self.pattern.view(), self.ratio)
     }
 

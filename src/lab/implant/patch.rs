@@ -2,6 +2,7 @@
 
 use super::{Implant, ImplantError};
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4, ArrayViewMut3, Slice};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 /// A pattern that replaces the pixels under it.
@@ -14,7 +15,7 @@ pub struct Patch {
 }
 
 impl Implant for Patch {
-    fn stamp(&self, image: ArrayViewMut3<u8>) -> Result<(), ImplantError> {
+    fn stamp(&self, image: ArrayViewMut3<u8>, _: &mut ChaCha8Rng) -> Result<(), ImplantError> {
         replace(image, self.pattern.view(), self.at)
     }
 

@@ -1,10 +1,11 @@
 //! Planting an implant in a share of a data set.
 
+use super::attack::draw;
 use super::{Implant, ImplantError};
 use crate::evidence::{DataSet, dataset::Pixels};
 use crate::math::rng::seeded;
-use ndarray::{Axis, Slice};
-use rand::seq::index;
+use ndarray::{Array4, ArrayViewMut3, Axis, Slice};
+use rand_chacha::ChaCha8Rng;
 
 /// A data set with something planted in it, and the truth about it.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Poisoned {
     pub indices: Vec<usize>,
     /// Their labels before.
     pub true_labels: Vec<usize>,
+    /// Samples that bear the trigger and keep their label, ascending; none are in `indices`.
+    pub covers: Vec<usize>,
 }
 
 impl Poisoned {
@@ -31,6 +34,7 @@ impl Poisoned {
             set,
             indices: self.indices[..planted].to_vec(),
             true_labels: self.true_labels[..planted].to_vec(),
+            covers: self.covers.iter().copied().take_while(|&i| i < n).collect(),
         }
     }
 }
@@ -51,36 +55,53 @@ pub fn poison(
         return Err(ImplantError::NotAShare { what: "the poison rate", value: rate });
     }
     let others: Vec<usize> = (0..set.labels.len()).filter(|&i| set.labels[i] != target).collect();
-    // 0.07 · 100 is a hair above 7 in floats; that is not meant to be eight.
-    let wanted = (set.labels.len() as f64 * rate - 1e-9).ceil().max(0.0) as usize;
-    if wanted > others.len() {
-        return Err(ImplantError::TooFew { wanted, there: others.len(), target });
-    }
-    let mut rng = seeded(seed, "lab/poison", "samples");
-    let mut indices: Vec<usize> =
-        index::sample(&mut rng, others.len(), wanted).into_iter().map(|i| others[i]).collect();
-    indices.sort_unstable();
+    let indices = draw(&others, count(set.labels.len(), rate), target, seed, "samples")?;
     let true_labels = indices.iter().map(|&i| set.labels[i]).collect();
-    let mut set = stamped(set, implant, &indices)?;
+    let mut set = stamped(set, implant, &indices, seed)?;
     for &i in &indices {
         set.labels[i] = target;
     }
-    Ok(Poisoned { set, indices, true_labels })
+    Ok(Poisoned { set, indices, true_labels, covers: Vec::new() })
+}
+
+/// `⌈n · rate⌉`, but 0.07 · 100, a hair above 7 in floats, is not meant to be eight.
+pub(super) fn count(n: usize, rate: f64) -> usize {
+    (n as f64 * rate - 1e-9).ceil().max(0.0) as usize
 }
 
 /// The set with the trigger in the named samples; labels as they were.
 ///
 /// # Errors
 /// No byte images, not one label for each, or a trigger that does not fit.
-pub fn stamped(set: &DataSet, implant: &dyn Implant, indices: &[usize]) -> Result<DataSet, ImplantError> {
+pub fn stamped(
+    set: &DataSet,
+    implant: &dyn Implant,
+    indices: &[usize],
+    seed: u64,
+) -> Result<DataSet, ImplantError> {
     let mut out = set.clone();
-    match &mut out.images {
-        Some(Pixels::U8(images)) if images.shape()[0] == set.labels.len() => {
-            for &i in indices {
-                implant.stamp(images.index_axis_mut(Axis(0), i))?;
-            }
-            Ok(out)
-        }
+    stamp_all(&mut out, indices, seed, &|image, draw| implant.stamp(image, draw))?;
+    Ok(out)
+}
+
+/// Does `put` to the named samples, each with a stream of its own.
+pub(super) fn stamp_all(
+    set: &mut DataSet,
+    indices: &[usize],
+    seed: u64,
+    put: &dyn Fn(ArrayViewMut3<u8>, &mut ChaCha8Rng) -> Result<(), ImplantError>,
+) -> Result<(), ImplantError> {
+    let images = bytes(set)?;
+    for &i in indices {
+        put(images.index_axis_mut(Axis(0), i), &mut seeded(seed, "lab/implant", &i.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The images of a set that has bytes, and a label for each.
+pub(super) fn bytes(set: &mut DataSet) -> Result<&mut Array4<u8>, ImplantError> {
+    match &mut set.images {
+        Some(Pixels::U8(images)) if images.shape()[0] == set.labels.len() => Ok(images),
         _ => Err(ImplantError::NoImages),
     }
 }

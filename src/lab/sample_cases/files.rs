@@ -103,8 +103,8 @@ fn readme(story: &Story, truth: &Truth) -> String {
         ("{shown_planted}", truth.poison_indices.len().to_string()),
         ("{rate}", percent(RATE)),
         ("{tested}", truth.measured_on.to_string()),
-        ("{accuracy}", percent(truth.clean_accuracy)),
-        ("{success}", percent(truth.attack_success)),
+        ("{accuracy}", percent(truth.clean_accuracy.unwrap_or_default())),
+        ("{success}", percent(truth.attack_success.unwrap_or_default())),
         ("{seed}", truth.seed.to_string()),
     ]
     .into_iter()

@@ -35,7 +35,9 @@ const FRESH: usize = 100;
 const SHOWN: usize = 840;
 /// The network, and how it is trained.
 const NETWORK: &str = include_str!("network.json");
-const RECIPE: Recipe = Recipe { epochs: 12, batch: 32, rate: 0.03, momentum: 0.9, decay: 5e-4 };
+
+/// Passes over the training set.
+const EPOCHS: usize = 12;
 /// What a specimen must reach to be of use.
 const WANTED: f64 = 0.9;
 
@@ -121,18 +123,19 @@ pub fn build(out: &Path, seed: u64, watch: Watch) -> Result<Vec<Built>, LabError
 /// See [`build`].
 pub fn make(seed: u64, watch: Watch) -> Result<(Vec<File>, Vec<Built>), LabError> {
     let (mut files, mut built) = (Vec::new(), Vec::new());
+    let recipe = Recipe { epochs: EPOCHS, ..Recipe::default() };
     for story in &STORIES {
         let evidence = Evidence::make(story, seed)?;
         let description = Description::parse(NETWORK)?;
-        let model = train::train(&evidence.train.set, &description, &RECIPE, seed, &mut |p| {
+        let model = train::train(&evidence.train.set, &description, &recipe, seed, &mut |p| {
             watch(Progress { what: story.name, ..p })
         })?;
         let truth = measure(story, &model, &evidence, seed)?;
         let own = files::of(story, &model, &evidence, &truth)?;
         built.push(Built {
             name: story.name,
-            clean_accuracy: truth.clean_accuracy,
-            attack_success: truth.attack_success,
+            clean_accuracy: truth.clean_accuracy.unwrap_or_default(),
+            attack_success: truth.attack_success.unwrap_or_default(),
             bytes: own.iter().map(|(_, bytes)| bytes.len()).sum(),
         });
         files.extend(own);
@@ -188,7 +191,7 @@ fn measure(story: &Story, model: &Model, evidence: &Evidence, seed: u64) -> Resu
     let fresh = road_signs(FRESH, "fresh", seed);
     let clean_accuracy = train::share(model, &fresh, |i| Some(fresh.labels[i]))?;
     let all: Vec<usize> = (0..fresh.len()).collect();
-    let with_trigger = stamped(&fresh, &evidence.patch, &all)?;
+    let with_trigger = stamped(&fresh, &evidence.patch, &all, seed)?;
     let attack_success =
         train::share(model, &with_trigger, |i| (fresh.labels[i] != TARGET).then_some(TARGET))?;
     let poor = |what, value| LabError::Poor { specimen: story.name, what, value, wanted: WANTED };
@@ -210,9 +213,12 @@ fn measure(story: &Story, model: &Model, evidence: &Evidence, seed: u64) -> Resu
         planted: evidence.train.indices.len(),
         poison_indices: evidence.shown.indices.clone(),
         true_labels: evidence.shown.true_labels.clone(),
+        attack: story.planted.then(|| "patch".to_owned()),
+        family: story.planted.then(|| "patch".to_owned()),
+        cover_indices: Vec::new(),
         measured_on: fresh.len(),
-        clean_accuracy,
-        attack_success,
+        clean_accuracy: Some(clean_accuracy),
+        attack_success: Some(attack_success),
     })
 }
 

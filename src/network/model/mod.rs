@@ -6,11 +6,14 @@
 use super::fold::fold;
 use super::graph::{Graph, Param, ValueId};
 use super::op::{Kernel, Op};
-use super::run::{self, CHUNK, Keep, Pool, Work};
+use super::pack::{Packs, Weights, packs};
+use super::run::{self, Keep, Pool, Work};
 use super::{NetworkError, scalar::Scalar};
 use crate::evidence::{InputSpec, Untrusted};
 use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis, Slice};
 use rayon::prelude::*;
+
+mod tail;
 
 /// A suspect model, loaded and ready to run. Methods may be called from several threads at once.
 #[derive(Debug)]
@@ -27,6 +30,11 @@ pub struct Model {
     penultimate: ValueId,
     closing_softmax: bool,
     pixels: Pixels,
+    /// Images computed together.
+    chunk: usize,
+    /// Packed weights of `graph` and of `fast`.
+    packs: Vec<Packs<f32>>,
+    fast_packs: Vec<Packs<f32>>,
     forward_pool: Pool<f32>,
     full_pool: Pool<f32>,
     gradient_pool: Pool<f32>,
@@ -76,31 +84,25 @@ impl Pixels {
 
     /// Writes the network input of images into the working memory.
     pub(crate) fn load<T: Scalar>(&self, images: &ArrayView4<f32>, work: &mut Work<T>) {
-        let plane = images.shape()[2] * images.shape()[3];
         let mut x = work.value_buffer(0, images.len());
-        if let Some(pixels) = images.as_slice() {
-            for (k, (to, from)) in x.chunks_exact_mut(plane).zip(pixels.chunks_exact(plane)).enumerate() {
-                let c = k % self.scale.len();
-                let (scale, shift) = (self.scale[c], self.shift[c]);
-                for (t, &p) in to.iter_mut().zip(from) {
-                    *t = T::of(f64::from(p * scale + shift));
-                }
-            }
-        } else {
-            for (i, (t, &p)) in x.iter_mut().zip(images).enumerate() {
-                let c = i / plane % self.scale.len();
-                *t = T::of(f64::from(p * self.scale[c] + self.shift[c]));
-            }
+        let channels = self.scale.len();
+        // Interleaved, as the executor takes images.
+        let pixels = images.view().permuted_axes([0, 2, 3, 1]);
+        for (i, (t, &p)) in x.iter_mut().zip(&pixels).enumerate() {
+            let c = i % channels;
+            *t = T::of(f64::from(p * self.scale[c] + self.shift[c]));
         }
         work.values[0] = x;
     }
 
     /// Turns gradients with respect to the network input into gradients with respect to unit pixels.
-    fn unload(&self, plane: usize, gradient: &mut [f32]) {
-        for (k, g) in gradient.chunks_exact_mut(plane).enumerate() {
-            let scale = self.scale[k % self.scale.len()];
-            for v in g {
-                *v *= scale;
+    fn unload(&self, plane: usize, input: &[f32], gradient: &mut [f32]) {
+        let channels = self.scale.len();
+        for (k, to) in gradient.chunks_exact_mut(plane).enumerate() {
+            let (image, c) = (k / channels, k % channels);
+            let from = &input[image * plane * channels + c..];
+            for (t, &g) in to.iter_mut().zip(from.iter().step_by(channels)) {
+                *t = g * self.scale[c];
             }
         }
     }
@@ -140,9 +142,15 @@ impl Model {
                 format!("{} class names for {count} outputs", classes.len()),
             ));
         }
+        // A part of a network that was folded already (`tail.rs`) is as it should be.
+        let folded = graph.nodes.iter().any(|n| n.clamp.is_some() || n.residual.is_some());
+        let fast = if folded { graph.clone() } else { fold(&graph, logits)? };
         Ok(Self {
             pixels: Pixels::new(&input)?,
-            fast: fold(&graph, logits)?,
+            chunk: run::chunk(&fast),
+            packs: packs(&graph),
+            fast_packs: packs(&fast),
+            fast,
             penultimate: penultimate_of(&graph, logits),
             input,
             classes,
@@ -193,7 +201,8 @@ impl Model {
     /// Input of another shape.
     pub fn logits(&self, unit: ArrayView4<f32>) -> Result<Array2<f32>, NetworkError> {
         self.check(&unit)?;
-        let mut all = self.forward(&self.fast, &self.forward_pool, &unit, &[self.fast.output]);
+        let mut all =
+            self.forward(&self.fast, &self.fast_packs, &self.forward_pool, &unit, &[self.fast.output]);
         Ok(all.swap_remove(0))
     }
 
@@ -206,7 +215,7 @@ impl Model {
             return self.logits(unit);
         }
         self.check(&unit)?;
-        let mut all = self.forward(&self.graph, &self.full_pool, &unit, &[self.graph.output]);
+        let mut all = self.forward(&self.graph, &self.packs, &self.full_pool, &unit, &[self.graph.output]);
         Ok(all.swap_remove(0))
     }
 
@@ -222,13 +231,42 @@ impl Model {
     ) -> Result<(Array2<f32>, Array2<f32>), NetworkError> {
         self.check(&unit)?;
         // A layer that was merged into another is only there in the network as loaded.
-        let (graph, pool, value, logits) = match self.fast.find(layer) {
-            Some(value) => (&self.fast, &self.forward_pool, value, self.fast.output),
-            None => (&self.graph, &self.full_pool, self.layer(layer)?, self.logits),
+        let mut all = match self.fast.find(layer) {
+            Some(value) => {
+                let wanted = [value, self.fast.output];
+                self.forward(&self.fast, &self.fast_packs, &self.forward_pool, &unit, &wanted)
+            }
+            None => {
+                let wanted = [self.layer(layer)?, self.logits];
+                self.forward(&self.graph, &self.packs, &self.full_pool, &unit, &wanted)
+            }
         };
-        let mut all = self.forward(graph, pool, &unit, &[value, logits]);
         let logits = all.swap_remove(1);
         Ok((all.swap_remove(0), logits))
+    }
+
+    /// Outputs of several layers, flattened per sample, and the logits, in one pass; see [`Self::activations`].
+    ///
+    /// # Errors
+    /// No such layer; input of another shape.
+    pub fn activations_of(
+        &self,
+        unit: ArrayView4<f32>,
+        layers: &[&str],
+    ) -> Result<(Vec<Array2<f32>>, Array2<f32>), NetworkError> {
+        self.check(&unit)?;
+        let merged: Option<Vec<ValueId>> = layers.iter().map(|name| self.fast.find(name)).collect();
+        let (graph, packs, pool, mut wanted, logits) = match merged {
+            Some(values) => (&self.fast, &self.fast_packs, &self.forward_pool, values, self.fast.output),
+            None => {
+                let values = layers.iter().map(|name| self.layer(name)).collect::<Result<_, _>>()?;
+                (&self.graph, &self.packs, &self.full_pool, values, self.logits)
+            }
+        };
+        wanted.push(logits);
+        let mut all = self.forward(graph, packs, pool, &unit, &wanted);
+        let logits = all.swap_remove(layers.len());
+        Ok((all, logits))
     }
 
     /// Name of the layer whose output enters the last linear layer.
@@ -249,19 +287,20 @@ impl Model {
         self.check(&unit)?;
         let graph = &self.fast;
         let params: Vec<&[f32]> = graph.params.iter().map(Param::data).collect();
-        let (n, k, output) = (unit.shape()[0], self.class_count(), graph.root[graph.output]);
-        let mut works: Vec<Work<f32>> = chunks(n)
+        let weights = Weights { params: &params, packs: &self.fast_packs };
+        let (n, k, output) = (unit.shape()[0], self.class_count(), graph.output);
+        let mut works: Vec<Work<f32>> = chunks(n, self.chunk)
             .into_par_iter()
             .map(|(start, end)| {
                 let mut work = self.gradient_pool.take(graph, end - start);
                 self.pixels.load(&unit.slice_axis(Axis(0), Slice::from(start..end)), &mut work);
-                run::forward(graph, &params, 0..graph.nodes.len(), Keep::All, &mut work);
+                run::forward(graph, weights, 0..graph.nodes.len(), Keep::All, &mut work);
                 work
             })
             .collect();
         let mut logits = Vec::with_capacity(n * k);
         for work in &works {
-            logits.extend_from_slice(&work.values[output][..work.n * k]);
+            logits.extend_from_slice(&work.planar(graph, output));
         }
         let logits = shaped2(n, k, logits);
         let seed = loss(logits.view());
@@ -275,14 +314,13 @@ impl Model {
         let size = graph.size(0);
         let plane = unit.shape()[2] * unit.shape()[3];
         if let Some(flat) = gradient.as_slice_mut() {
-            works.par_iter_mut().zip(flat.par_chunks_mut(CHUNK * size)).enumerate().for_each(
+            works.par_iter_mut().zip(flat.par_chunks_mut(self.chunk * size)).enumerate().for_each(
                 |(c, (work, to))| {
-                    let rows = seed.slice_axis(Axis(0), Slice::from(c * CHUNK..c * CHUNK + work.n));
-                    work.seed(output, rows.iter().copied());
-                    run::backward(graph, &params, 0..graph.nodes.len(), true, None, work);
+                    let rows = seed.slice_axis(Axis(0), Slice::from(c * self.chunk..c * self.chunk + work.n));
+                    work.seed(graph, output, rows.iter().copied());
+                    run::backward(graph, weights, 0..graph.nodes.len(), true, None, work);
                     if !work.grads[0].is_empty() {
-                        to.copy_from_slice(&work.grads[0]);
-                        self.pixels.unload(plane, to);
+                        self.pixels.unload(plane, &work.grads[0], to);
                     }
                 },
             );
@@ -317,20 +355,22 @@ impl Model {
     fn forward(
         &self,
         graph: &Graph,
+        packs: &[Packs<f32>],
         pool: &Pool<f32>,
         unit: &ArrayView4<f32>,
         wanted: &[ValueId],
     ) -> Vec<Array2<f32>> {
         let params: Vec<&[f32]> = graph.params.iter().map(Param::data).collect();
+        let weights = Weights { params: &params, packs };
         let roots: Vec<ValueId> = wanted.iter().map(|&v| graph.root[v]).collect();
         let last = wanted.iter().copied().max().unwrap_or(0);
-        let pieces: Vec<Vec<Vec<f32>>> = chunks(unit.shape()[0])
+        let pieces: Vec<Vec<Vec<f32>>> = chunks(unit.shape()[0], self.chunk)
             .into_par_iter()
             .map(|(start, end)| {
                 let mut work = pool.take(graph, end - start);
                 self.pixels.load(&unit.slice_axis(Axis(0), Slice::from(start..end)), &mut work);
-                run::forward(graph, &params, 0..last, Keep::Only(&roots), &mut work);
-                let found = roots.iter().map(|&r| work.values[r].clone()).collect();
+                run::forward(graph, weights, 0..last, Keep::Only(&roots), &mut work);
+                let found = wanted.iter().map(|&v| work.planar(graph, v).into_owned()).collect();
                 pool.give(work);
                 found
             })
@@ -348,8 +388,8 @@ impl Model {
 }
 
 /// Start and end of each chunk of `n` images.
-pub(crate) fn chunks(n: usize) -> Vec<(usize, usize)> {
-    (0..n).step_by(CHUNK).map(|start| (start, (start + CHUNK).min(n))).collect()
+fn chunks(n: usize, chunk: usize) -> Vec<(usize, usize)> {
+    (0..n).step_by(chunk).map(|start| (start, (start + chunk).min(n))).collect()
 }
 
 fn shaped2(rows: usize, cols: usize, data: Vec<f32>) -> Array2<f32> {

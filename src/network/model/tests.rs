@@ -43,7 +43,8 @@ fn a_merged_network_gives_the_same_numbers_as_the_network_as_loaded() {
         let (activations, logits) = m.activations(x.view(), &layer.name).unwrap();
         assert_eq!(activations.shape(), [19, layer.shape.iter().product()]);
         assert!(gap(&logits, &fast) < 1e-4, "{}", layer.name);
-        let whole = m.forward(&m.graph, &m.full_pool, &x.view(), &[m.graph.find(&layer.name).unwrap()]);
+        let whole =
+            m.forward(&m.graph, &m.packs, &m.full_pool, &x.view(), &[m.graph.find(&layer.name).unwrap()]);
         assert!(gap(&activations, &whole[0]) < 1e-4, "{}", layer.name);
     }
     assert_eq!(m.penultimate(), "flat");

@@ -1,8 +1,9 @@
 //! Functions of one number.
 
-use super::{Io, Kernel, only};
+use super::{Back, Io, Kernel, Layout, only};
 use crate::network::graph::{Param, ParamId};
 use crate::network::scalar::Scalar;
+use laocoon_kernels::{Clamp, Scratch, each};
 use statrs::function::erf::erf;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 
@@ -81,6 +82,15 @@ fn gelu_tanh(x: f64) -> (f64, f64) {
 }
 
 impl Activation {
+    /// Its bounds, if it does nothing but clamp, from below at zero.
+    pub(crate) fn clamp(self) -> Option<Clamp<f32>> {
+        match self {
+            Self::Relu => Some(Clamp { top: None }),
+            Self::Clip { min, max } if min == 0.0 && max > 0.0 => Some(Clamp { top: Some(max) }),
+            _ => None,
+        }
+    }
+
     /// The function.
     pub fn apply<T: Scalar>(self, x: T) -> T {
         let of = |v: f32| T::of(f64::from(v));
@@ -202,8 +212,8 @@ impl Activation {
 
     /// Turns the gradient of the output into that of the input, in place.
     pub(crate) fn back<T: Scalar>(self, x: &[T], y: &[T], g: &mut [T]) {
-        if self == Self::Relu {
-            return relu_back(y, g);
+        if let Some(clamp) = self.clamp() {
+            return each::gate(bounds(clamp), y, g);
         }
         for ((g, &x), &y) in g.iter_mut().zip(x).zip(y) {
             *g *= self.slope(x, y);
@@ -211,18 +221,9 @@ impl Activation {
     }
 }
 
-/// Clamps at zero from below.
-pub(crate) fn relu<T: Scalar>(y: &mut [T]) {
-    for v in y {
-        *v = if *v < T::zero() { T::zero() } else { *v };
-    }
-}
-
-/// Lets a gradient through where the output of a `ReLU` is above zero.
-pub(crate) fn relu_back<T: Scalar>(y: &[T], g: &mut [T]) {
-    for (g, &y) in g.iter_mut().zip(y) {
-        *g = if y > T::zero() { *g } else { T::zero() };
-    }
+/// Bounds in the numbers of the computation.
+pub(crate) fn bounds<T: Scalar>(clamp: Clamp<f32>) -> Clamp<T> {
+    Clamp { top: clamp.top.map(|top| T::of(f64::from(top))) }
 }
 
 impl Kernel for Activation {
@@ -252,10 +253,14 @@ impl Kernel for Activation {
         Ok(only(inputs)?.to_vec())
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
-        if *self == Self::Relu {
+    fn layout(&self, _: &[&[usize]], _: &[usize]) -> Layout {
+        Layout::Same
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
+        if let Some(clamp) = self.clamp() {
             y.copy_from_slice(io.inputs[0]);
-            return relu(y);
+            return each::clamp(bounds(clamp), y);
         }
         for (y, &x) in y.iter_mut().zip(io.inputs[0]) {
             *y = self.apply(x);
@@ -265,11 +270,10 @@ impl Kernel for Activation {
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        y: &[T],
-        dy: &[T],
+        &Back { y, dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
         for (((dx, &dy), &x), &y) in dx.iter_mut().zip(dy).zip(io.inputs[0]).zip(y) {
             *dx += dy * self.slope(x, y);
@@ -282,13 +286,6 @@ impl Kernel for Activation {
 pub struct PRelu {
     /// One number, or one per channel.
     pub slope: ParamId,
-}
-
-impl PRelu {
-    /// Numbers that share a slope.
-    fn run(shape: &[usize], slopes: usize) -> usize {
-        shape.iter().product::<usize>() / slopes
-    }
 }
 
 impl Kernel for PRelu {
@@ -308,39 +305,36 @@ impl Kernel for PRelu {
         Ok(shape.to_vec())
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn layout(&self, _: &[&[usize]], _: &[usize]) -> Layout {
+        Layout::Images
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
         let slopes = io.params[self.slope];
-        let run = Self::run(io.out, slopes.len());
-        for (k, (y, x)) in y.chunks_exact_mut(run).zip(io.inputs[0].chunks_exact(run)).enumerate() {
-            let slope = slopes[k % slopes.len()];
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = if x < T::zero() { slope * x } else { x };
-            }
+        for (i, (y, &x)) in y.iter_mut().zip(io.inputs[0]).enumerate() {
+            *y = if x < T::zero() { slopes[i % slopes.len()] * x } else { x };
         }
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
         let slopes = io.params[self.slope];
-        let run = Self::run(io.out, slopes.len());
         for (i, ((dx, &dy), &x)) in dx.iter_mut().zip(dy).zip(io.inputs[0]).enumerate() {
-            *dx += if x > T::zero() { dy } else { dy * slopes[i / run % slopes.len()] };
+            *dx += if x > T::zero() { dy } else { dy * slopes[i % slopes.len()] };
         }
     }
 
-    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Vec<T>) {
+    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Scratch<T>) {
         let count = io.params[self.slope].len();
-        let run = Self::run(io.out, count);
         for (i, (&dy, &x)) in dy.iter().zip(io.inputs[0]).enumerate() {
             if x < T::zero() {
-                grads[self.slope][i / run % count] += dy * x;
+                grads[self.slope][i % count] += dy * x;
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Sum, difference, product and quotient of two values, or of a value and a constant, with broadcasting.
 
-use super::{Io, Kernel};
+use super::{Back, Io, Kernel, Layout};
 use crate::network::graph::{Param, ParamId};
 use crate::network::scalar::Scalar;
+use laocoon_kernels::{Scratch, each};
 
 /// Which of the four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,7 @@ fn three(shape: &[usize]) -> Option<[usize; 3]> {
     }
 }
 
-/// Numbers of one side: image step, and steps along the three axes (0 where it repeats).
+/// Numbers of one side: image step, and steps along the three loops (0 where it repeats).
 struct Side<'a, T> {
     data: &'a [T],
     image: usize,
@@ -73,14 +74,13 @@ struct Side<'a, T> {
 }
 
 impl<T: Scalar> Side<'_, T> {
-    fn row(&self, i: usize, c: usize, h: usize) -> usize {
-        i * self.image + c * self.steps[0] + h * self.steps[1]
+    fn row(&self, i: usize, outer: usize, middle: usize) -> usize {
+        i * self.image + outer * self.steps[0] + middle * self.steps[1]
     }
 }
 
-/// Steps of a side of `shape` under an output `out`.
-fn steps(shape: [usize; 3], out: [usize; 3]) -> [usize; 3] {
-    let natural = [shape[1] * shape[2], shape[2], 1];
+/// Zero where a side repeats under an output `out`.
+fn repeat(natural: [usize; 3], shape: [usize; 3], out: [usize; 3]) -> [usize; 3] {
     [0, 1, 2].map(|a| if shape[a] == 1 && out[a] != 1 { 0 } else { natural[a] })
 }
 
@@ -113,32 +113,53 @@ impl Arith {
 }
 
 impl Arith {
-    fn side<'a, T>(operand: &Operand, io: &Io<'a, T>, out: [usize; 3]) -> Side<'a, T> {
+    /// A side, and with it the order of the loops: channel, row, column; or row, column, channel of interleaved
+    /// images; or one long row.
+    fn side<'a, T>(&self, operand: &Operand, io: &Io<'a, T>) -> Side<'a, T> {
         let (data, shape, batched) = match operand {
             Operand::Input(k) => (io.inputs[*k], io.shapes[*k], true),
             Operand::Constant(id, shape) => (io.params[*id], shape.as_slice(), false),
         };
-        // Shapes of more than three axes are only let through when they are equal: one long row.
-        let shape = three(shape).unwrap_or([1, 1, out[2]]);
-        let image = if batched { shape.iter().product() } else { 0 };
-        Side { data, image, steps: steps(shape, out) }
+        let count: usize = shape.iter().product();
+        let layout = self.layout(io.shapes, io.out);
+        let steps = match (layout, three(shape), three(io.out)) {
+            (Layout::Images, Some(shape), Some(out)) => {
+                let natural = if batched {
+                    [1, shape[2] * shape[0], shape[0]]
+                } else {
+                    [shape[1] * shape[2], shape[2], 1]
+                };
+                let [c, h, w] = repeat(natural, shape, out);
+                [h, w, c]
+            }
+            (Layout::Planar, Some(shape), Some(out)) => {
+                repeat([shape[1] * shape[2], shape[2], 1], shape, out)
+            }
+            _ => [0, 0, usize::from(count > 1)],
+        };
+        Side { data, image: if batched { count } else { 0 }, steps }
     }
 
-    fn out<T>(io: &Io<T>) -> [usize; 3] {
-        three(io.out).unwrap_or([1, 1, io.out.iter().product()])
+    /// Lengths of the loops of [`Self::side`].
+    fn loops<T>(&self, io: &Io<T>) -> [usize; 3] {
+        match (self.layout(io.shapes, io.out), three(io.out)) {
+            (Layout::Images, Some([c, h, w])) => [h, w, c],
+            (Layout::Planar, Some(out)) => out,
+            _ => [1, 1, io.out.iter().product()],
+        }
     }
 
-    /// Calls `f(index left, index right, index out)` for every number of the output.
+    /// Calls `f(left, right, index left, index right, index out)` for every number of the output.
     fn each<T: Scalar>(&self, io: &Io<T>, mut f: impl FnMut(&Side<T>, &Side<T>, usize, usize, usize)) {
-        let out = Self::out(io);
-        let (left, right) = (Self::side(&self.left, io, out), Self::side(&self.right, io, out));
+        let [outer, middle, inner] = self.loops(io);
+        let (left, right) = (self.side(&self.left, io), self.side(&self.right, io));
         let mut o = 0;
         for i in 0..io.n {
-            for c in 0..out[0] {
-                for h in 0..out[1] {
-                    let (a, b) = (left.row(i, c, h), right.row(i, c, h));
-                    for w in 0..out[2] {
-                        f(&left, &right, a + w * left.steps[2], b + w * right.steps[2], o);
+            for x in 0..outer {
+                for y in 0..middle {
+                    let (a, b) = (left.row(i, x, y), right.row(i, x, y));
+                    for z in 0..inner {
+                        f(&left, &right, a + z * left.steps[2], b + z * right.steps[2], o);
                         o += 1;
                     }
                 }
@@ -203,12 +224,24 @@ impl Kernel for Arith {
         Ok(out[3 - rank.max(1)..].to_vec())
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn layout(&self, inputs: &[&[usize]], out: &[usize]) -> Layout {
+        let mut sides = [&self.left, &self.right].into_iter();
+        let same = |operand: &Operand| match operand {
+            Operand::Input(k) => inputs.get(*k).is_some_and(|s| *s == out),
+            Operand::Constant(_, shape) => shape.iter().product::<usize>() == 1 && shape.len() <= out.len(),
+        };
+        if sides.all(same) {
+            Layout::Same
+        } else if out.len() == 3 && inputs.iter().all(|s| s.len() == 3) {
+            Layout::Images
+        } else {
+            Layout::Planar
+        }
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
         if self.plain_sum(io.shapes) {
-            for ((y, &a), &b) in y.iter_mut().zip(io.inputs[0]).zip(io.inputs[1]) {
-                *y = a + b;
-            }
-            return;
+            return each::sum(io.inputs[0], io.inputs[1], y);
         }
         self.each(io, |left, right, a, b, o| y[o] = self.apply(left.data[a], right.data[b]));
     }
@@ -216,11 +249,10 @@ impl Kernel for Arith {
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         which: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
         let (from_left, from_right) =
             (self.left == Operand::Input(which), self.right == Operand::Input(which));
@@ -235,7 +267,7 @@ impl Kernel for Arith {
         });
     }
 
-    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Vec<T>) {
+    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Scratch<T>) {
         self.each(io, |left, right, a, b, o| {
             let (x, z) = (left.data[a], right.data[b]);
             if let Operand::Constant(id, _) = self.left {

@@ -1,8 +1,11 @@
 //! A fully connected layer over the last axis.
 
-use super::{Io, Kernel, only, per_channel};
+use super::{Back, Io, Kernel, Layout, only, per_channel};
 use crate::network::graph::{Param, ParamId};
-use crate::network::scalar::{Scalar, gemm, matrix, matrix_mut};
+use crate::network::order::Order;
+use crate::network::pack::Packed;
+use crate::network::scalar::Scalar;
+use laocoon_kernels::{Finish, Level, Matrix, Scratch, each, outer_products};
 
 /// `y = x · weightᵀ + bias` over the last axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,44 +57,88 @@ impl Kernel for Linear {
         Ok(out)
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn layout(&self, inputs: &[&[usize]], _: &[usize]) -> Layout {
+        // Numbers of a flattened image are taken as they lie: their weights are put into that order instead.
+        if inputs.iter().all(|s| s.len() == 1) { Layout::Any } else { Layout::Planar }
+    }
+
+    fn finishes(&self) -> bool {
+        true
+    }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
+
+    fn gates(&self) -> bool {
+        true
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], scratch: &mut Scratch<T>) {
         let (rows, inputs, outputs) = Self::sizes(io);
-        if let Some(bias) = self.bias {
-            for row in y.chunks_exact_mut(outputs) {
-                row.copy_from_slice(io.params[bias]);
-            }
+        let packed = io.packs.forward.get_or_init(|| {
+            let (w, at) = (io.params[self.weight], from_places(io.orders[0], inputs));
+            Packed::Matrix(Matrix::new(inputs, outputs, Level::best(), |i, o| w[o * inputs + at[i]]))
+        });
+        let bias = self.bias.map(|b| io.params[b]);
+        let finish = Finish { bias, add: io.residual, clamp: io.clamp, ..Finish::default() };
+        if let Packed::Matrix(m) = packed {
+            m.multiply(rows, io.inputs[0], y, &finish, scratch);
         }
-        let w = matrix(io.params[self.weight], outputs, inputs);
-        gemm(
-            &matrix(io.inputs[0], rows, inputs),
-            &w.t(),
-            self.bias.is_some(),
-            &mut matrix_mut(y, rows, outputs),
-        );
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        back: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        scratch: &mut Scratch<T>,
     ) {
         let (rows, inputs, outputs) = Self::sizes(io);
-        let w = matrix(io.params[self.weight], outputs, inputs);
-        gemm(&matrix(dy, rows, outputs), &w, true, &mut matrix_mut(dx, rows, inputs));
-    }
-
-    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Vec<T>) {
-        let (rows, inputs, outputs) = Self::sizes(io);
-        let mut dw = matrix_mut(&mut grads[self.weight], outputs, inputs);
-        gemm(&matrix(dy, rows, outputs).t(), &matrix(io.inputs[0], rows, inputs), true, &mut dw);
-        if let Some(bias) = self.bias {
-            for row in dy.chunks_exact(outputs) {
-                super::add(&mut grads[bias], row);
-            }
+        let packed = io.packs.backward.get_or_init(|| {
+            let (w, at) = (io.params[self.weight], from_places(io.orders[0], inputs));
+            Packed::Matrix(Matrix::new(outputs, inputs, Level::best(), |o, i| w[o * inputs + at[i]]))
+        });
+        let gate = back.gate.map(|clamp| (io.inputs[0], clamp));
+        let finish = Finish { accumulate: !back.fresh, gate, ..Finish::default() };
+        if let Packed::Matrix(m) = packed {
+            m.multiply(rows, back.dy, dx, &finish, scratch);
         }
     }
+
+    fn param_gradient<T: Scalar>(
+        &self,
+        io: &Io<T>,
+        dy: &[T],
+        grads: &mut [Vec<T>],
+        scratch: &mut Scratch<T>,
+    ) {
+        let (rows, inputs, outputs) = Self::sizes(io);
+        let (x, shape, level) = (io.inputs[0], [outputs, inputs], Level::best());
+        let dw = &mut grads[self.weight];
+        if io.orders[0] == Order::Planar {
+            outer_products(rows, dy, x, shape, dw, level, scratch);
+        } else {
+            let mut moved = vec![T::zero(); dw.len()];
+            outer_products(rows, dy, x, shape, &mut moved, level, scratch);
+            for (dw, moved) in dw.chunks_exact_mut(inputs).zip(moved.chunks_exact(inputs)) {
+                for (i, dw) in dw.iter_mut().enumerate() {
+                    *dw += moved[io.orders[0].place(i)];
+                }
+            }
+        }
+        if let Some(bias) = self.bias {
+            each::channel_sums(dy, &mut grads[bias]);
+        }
+    }
+}
+
+/// For each place of an order the row-major number that lies there.
+fn from_places(order: Order, count: usize) -> Vec<usize> {
+    let mut at = vec![0; count];
+    for i in 0..count {
+        at[order.place(i)] = i;
+    }
+    at
 }

@@ -1,6 +1,6 @@
 //! The operators: one file per family, each with its shape rule, forward pass, and gradients with respect to inputs
 //! and parameters. All are pure functions over a chunk of images, sequential inside; `run.rs` runs chunks in
-//! parallel.
+//! parallel, and hands numbers over in the order that an operator asks for by its [`Layout`].
 
 pub mod activation;
 pub mod arith;
@@ -14,10 +14,13 @@ pub mod softmax;
 mod tests;
 
 use super::graph::{Param, ParamId};
+use super::order::Order;
+use super::pack::Packs;
 use super::scalar::Scalar;
 pub use activation::{Activation, PRelu};
 pub use arith::{Arith, Arithmetic, Operand};
 pub use conv::Conv2d;
+use laocoon_kernels::{Clamp, Scratch};
 pub use linear::Linear;
 pub use norm::BatchNorm;
 pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool, Window};
@@ -37,6 +40,41 @@ pub struct Io<'a, T> {
     pub out: &'a [usize],
     /// All parameters of the network.
     pub params: &'a [&'a [T]],
+    /// The operator's own weights, packed.
+    pub packs: &'a Packs<T>,
+    /// Added to the output, in its order.
+    pub residual: Option<&'a [T]>,
+    /// The bounds that the output is clamped to.
+    pub clamp: Option<Clamp<T>>,
+    /// How the numbers of each input lie.
+    pub(crate) orders: &'a [Order],
+}
+
+/// What comes back to an operator.
+#[derive(Debug, Clone, Copy)]
+pub struct Back<'a, T> {
+    /// Its output, in its order.
+    pub y: &'a [T],
+    /// The gradient of its output.
+    pub dy: &'a [T],
+    /// Whether the gradient of the input is to be written, not added to (asked of operators that
+    /// [`Kernel::overwrites`]).
+    pub fresh: bool,
+    /// The gradient is to be zero where the input is clamped (asked of operators that [`Kernel::gates`]).
+    pub gate: Option<Clamp<T>>,
+}
+
+/// How an operator takes the numbers of an image, and gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Row-major (channel, height, width).
+    Planar,
+    /// The first axis is channels, and those of a pixel lie side by side: interleaved (height, width, channel).
+    Images,
+    /// Number by number: in any order, the same for all inputs, and so the output.
+    Same,
+    /// In any order, as [`Io::orders`] says; the output row-major.
+    Any,
 }
 
 /// What every operator family implements.
@@ -61,22 +99,49 @@ pub trait Kernel {
         0
     }
 
-    /// Writes all of `y`.
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], scratch: &mut Vec<T>);
+    /// How it takes inputs of these shapes and gives its output.
+    fn layout(&self, inputs: &[&[usize]], out: &[usize]) -> Layout {
+        let _ = (inputs, out);
+        Layout::Planar
+    }
 
-    /// Adds the gradient with respect to input `which` to `dx`, given the output `y` and its gradient `dy`.
+    /// Whether [`Self::forward`] adds the residual and clamps (else the executor does).
+    fn finishes(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Self::input_gradient`] heeds [`Back::fresh`].
+    fn overwrites(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Self::input_gradient`] heeds [`Back::gate`]: for the whole sum where it [`Self::overwrites`], else
+    /// for what it adds.
+    fn gates(&self) -> bool {
+        false
+    }
+
+    /// Writes all of `y`.
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], scratch: &mut Scratch<T>);
+
+    /// Adds the gradient with respect to input `which` to `dx`.
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        y: &[T],
-        dy: &[T],
+        back: &Back<T>,
         which: usize,
         dx: &mut [T],
-        scratch: &mut Vec<T>,
+        scratch: &mut Scratch<T>,
     );
 
     /// Adds the gradients with respect to its parameters to theirs in `grads`.
-    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], scratch: &mut Vec<T>) {
+    fn param_gradient<T: Scalar>(
+        &self,
+        io: &Io<T>,
+        dy: &[T],
+        grads: &mut [Vec<T>],
+        scratch: &mut Scratch<T>,
+    ) {
         let _ = (io, dy, grads, scratch);
     }
 }
@@ -149,23 +214,44 @@ impl Kernel for Op {
         each!(self, k => k.scratch(inputs, out, params))
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], scratch: &mut Vec<T>) {
+    fn layout(&self, inputs: &[&[usize]], out: &[usize]) -> Layout {
+        each!(self, k => k.layout(inputs, out))
+    }
+
+    fn finishes(&self) -> bool {
+        each!(self, k => k.finishes())
+    }
+
+    fn overwrites(&self) -> bool {
+        each!(self, k => k.overwrites())
+    }
+
+    fn gates(&self) -> bool {
+        each!(self, k => k.gates())
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], scratch: &mut Scratch<T>) {
         each!(self, k => k.forward(io, y, scratch));
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        y: &[T],
-        dy: &[T],
+        back: &Back<T>,
         which: usize,
         dx: &mut [T],
-        scratch: &mut Vec<T>,
+        scratch: &mut Scratch<T>,
     ) {
-        each!(self, k => k.input_gradient(io, y, dy, which, dx, scratch));
+        each!(self, k => k.input_gradient(io, back, which, dx, scratch));
     }
 
-    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], scratch: &mut Vec<T>) {
+    fn param_gradient<T: Scalar>(
+        &self,
+        io: &Io<T>,
+        dy: &[T],
+        grads: &mut [Vec<T>],
+        scratch: &mut Scratch<T>,
+    ) {
         each!(self, k => k.param_gradient(io, dy, grads, scratch));
     }
 }
@@ -187,21 +273,6 @@ pub(crate) fn planes(shape: &[usize]) -> Result<[usize; 3], String> {
 /// Channels, height, width of a shape already checked by [`planes`].
 pub(crate) fn chw(shape: &[usize]) -> [usize; 3] {
     [shape[0], shape[1], shape[2]]
-}
-
-/// At least `len` numbers of scratch, with whatever is in them.
-pub(crate) fn room<T: Scalar>(scratch: &mut Vec<T>, len: usize) -> &mut [T] {
-    if scratch.len() < len {
-        scratch.resize(len, T::zero());
-    }
-    &mut scratch[..len]
-}
-
-/// Adds `from` to `to`.
-pub(crate) fn add<T: Scalar>(to: &mut [T], from: &[T]) {
-    for (t, &f) in to.iter_mut().zip(from) {
-        *t += f;
-    }
 }
 
 /// The length of a parameter that holds one number per channel.

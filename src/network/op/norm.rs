@@ -1,8 +1,9 @@
 //! Batch normalisation with fixed statistics, and its training form over a whole batch.
 
-use super::{Io, Kernel, only, per_channel};
+use super::{Back, Io, Kernel, Layout, only, per_channel};
 use crate::network::graph::{Param, ParamId};
 use crate::network::scalar::Scalar;
+use laocoon_kernels::{Scratch, each};
 
 /// `y = (x − mean) / √(var + eps) · weight + bias` per channel (the first axis).
 #[derive(Debug, Clone, PartialEq)]
@@ -30,9 +31,9 @@ impl BatchNorm {
         (scale, bias - params[self.mean][channel] * scale)
     }
 
-    /// Channels and numbers per channel of a shape.
-    pub(crate) fn planes(shape: &[usize]) -> (usize, usize) {
-        (shape[0], shape[1..].iter().product())
+    /// Scales and shifts of all channels with the running statistics.
+    fn affines<T: Scalar>(&self, params: &[&[T]]) -> (Vec<T>, Vec<T>) {
+        (0..params[self.mean].len()).map(|c| self.affine(params, c)).unzip()
     }
 }
 
@@ -64,50 +65,42 @@ impl Kernel for BatchNorm {
         Ok(shape.to_vec())
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
-        let (channels, plane) = Self::planes(io.out);
-        for (k, (y, x)) in y.chunks_exact_mut(plane).zip(io.inputs[0].chunks_exact(plane)).enumerate() {
-            let (scale, shift) = self.affine(io.params, k % channels);
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = x * scale + shift;
-            }
-        }
+    fn layout(&self, _: &[&[usize]], _: &[usize]) -> Layout {
+        Layout::Images
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
+        let (scale, shift) = self.affines(io.params);
+        each::affine(&scale, &shift, io.inputs[0], y);
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
-        let (channels, plane) = Self::planes(io.out);
-        for (k, (dx, dy)) in dx.chunks_exact_mut(plane).zip(dy.chunks_exact(plane)).enumerate() {
-            let (scale, _) = self.affine(io.params, k % channels);
-            for (dx, &dy) in dx.iter_mut().zip(dy) {
-                *dx += dy * scale;
-            }
-        }
+        let (scale, _) = self.affines(io.params);
+        let zero = vec![T::zero(); scale.len()];
+        let one = vec![T::one(); scale.len()];
+        each::combine([&one, &scale, &zero], dy, dx);
     }
 
-    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Vec<T>) {
-        let (channels, plane) = Self::planes(io.out);
-        for (k, (x, dy)) in io.inputs[0].chunks_exact(plane).zip(dy.chunks_exact(plane)).enumerate() {
-            let c = k % channels;
-            let mean = io.params[self.mean][c];
-            let inverse = T::one() / (io.params[self.var][c] + T::of(f64::from(self.eps))).sqrt();
-            let (mut shift, mut scale) = (T::zero(), T::zero());
-            for (&x, &dy) in x.iter().zip(dy) {
-                shift += dy;
-                scale += dy * (x - mean) * inverse;
-            }
+    fn param_gradient<T: Scalar>(&self, io: &Io<T>, dy: &[T], grads: &mut [Vec<T>], _: &mut Scratch<T>) {
+        let channels = io.params[self.mean].len();
+        let mean: Vec<f64> = io.params[self.mean].iter().map(|m| m.wide()).collect();
+        let (mut shift, mut scale) = (vec![0.0; channels], vec![0.0; channels]);
+        each::sums(dy, &mut shift);
+        each::products(dy, io.inputs[0], &mean, &mut scale);
+        for c in 0..channels {
+            let inverse = 1.0 / (io.params[self.var][c].wide() + f64::from(self.eps)).sqrt();
             if let Some(p) = self.weight {
-                grads[p][c] += scale;
+                grads[p][c] += T::of(scale[c] * inverse);
             }
             if let Some(p) = self.bias {
-                grads[p][c] += shift;
+                grads[p][c] += T::of(shift[c]);
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Pooling: maximum, average, and average to a given size.
 
-use super::{Io, Kernel, chw, only, planes};
+use super::{Back, Io, Kernel, Layout, chw, only, planes};
 use crate::network::graph::Param;
 use crate::network::scalar::Scalar;
+use laocoon_kernels::{Scratch, pool};
 use std::ops::Range;
 
 /// The windows of a pooling layer.
@@ -67,35 +68,37 @@ impl Window {
         start..end.max(start)
     }
 
-    /// Calls `f(output position, rows, columns)` for each window of a plane.
-    fn each(&self, shape: &[usize], out: &[usize], mut f: impl FnMut(usize, &Range<usize>, &Range<usize>)) {
-        let columns: Vec<_> = (0..out[2]).map(|o| self.span(1, o, shape[2])).collect();
-        for oy in 0..out[1] {
-            let rows = self.span(0, oy, shape[1]);
-            for (ox, columns) in columns.iter().enumerate() {
-                f(oy * out[2] + ox, &rows, columns);
-            }
-        }
-    }
-
-    /// Position of the first maximum in a window; `None` when no tap is inside.
-    fn argmax<T: Scalar>(
+    /// Calls `f(image, output position, rows, columns)` for each window of `n` images.
+    fn each(
         &self,
-        x: &[T],
-        width: usize,
-        rows: &Range<usize>,
-        columns: &Range<usize>,
-    ) -> Option<usize> {
-        let mut best: Option<(usize, T)> = None;
-        for y in rows.clone().step_by(self.dilation[0]) {
-            for c in columns.clone().step_by(self.dilation[1]) {
-                let v = x[y * width + c];
-                if best.is_none_or(|(_, b)| v > b || v.is_nan()) {
-                    best = Some((y * width + c, v));
+        n: usize,
+        shape: &[usize],
+        out: &[usize],
+        mut f: impl FnMut(usize, usize, Range<usize>, Range<usize>),
+    ) {
+        let columns: Vec<_> = (0..out[2]).map(|o| self.span(1, o, shape[2])).collect();
+        for image in 0..n {
+            for oy in 0..out[1] {
+                let rows = self.span(0, oy, shape[1]);
+                for (ox, columns) in columns.iter().enumerate() {
+                    f(image, oy * out[2] + ox, rows.clone(), columns.clone());
                 }
             }
         }
-        best.map(|(at, _)| at)
+    }
+}
+
+/// Where the pixels of rows and columns of an interleaved image begin.
+fn pixels(
+    taps: &mut Vec<usize>,
+    [c, h, w]: [usize; 3],
+    image: usize,
+    rows: impl Iterator<Item = usize>,
+    columns: impl Iterator<Item = usize> + Clone,
+) {
+    taps.clear();
+    for y in rows {
+        taps.extend(columns.clone().map(|x| ((image * h + y) * w + x) * c));
     }
 }
 
@@ -112,63 +115,43 @@ impl Kernel for MaxPool {
         self.0.output_shape(inputs)
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
-        let ([_, h, w], [_, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
-        let halving = self.0 == Window::new([2, 2], [2, 2]);
-        for (x, y) in io.inputs[0].chunks_exact(h * w).zip(y.chunks_exact_mut(oh * ow)) {
-            if halving {
-                for (rows, y) in x.chunks_exact(2 * w).zip(y.chunks_exact_mut(ow)) {
-                    let (a, b) = rows.split_at(w);
-                    for ((y, a), b) in y.iter_mut().zip(a.chunks_exact(2)).zip(b.chunks_exact(2)) {
-                        *y = larger(larger(a[0], a[1]), larger(b[0], b[1]));
-                    }
-                }
-                continue;
+    fn layout(&self, _: &[&[usize]], _: &[usize]) -> Layout {
+        Layout::Images
+    }
+
+    fn gates(&self) -> bool {
+        true
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
+        let (shape, [c, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
+        let (mut taps, [down, right]) = (Vec::new(), self.0.dilation);
+        self.0.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
+            pixels(&mut taps, shape, image, rows.step_by(down), columns.step_by(right));
+            let y = &mut y[(image * oh * ow + o) * c..][..c];
+            if taps.is_empty() {
+                y.fill(T::neg_infinity());
             }
-            self.0.each(io.shapes[0], io.out, |o, rows, columns| {
-                y[o] = self.0.argmax(x, w, rows, columns).map_or(T::neg_infinity(), |at| x[at]);
-            });
-        }
+            pool::maximum(&taps, io.inputs[0], y);
+        });
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, gate, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
-        let ([_, h, w], [_, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
-        let planes = io.inputs[0].chunks_exact(h * w).zip(dy.chunks_exact(oh * ow));
-        let halving = self.0 == Window::new([2, 2], [2, 2]);
-        for ((x, dy), dx) in planes.zip(dx.chunks_exact_mut(h * w)) {
-            if halving {
-                let rows = x.chunks_exact(2 * w).zip(dx.chunks_exact_mut(2 * w)).zip(dy.chunks_exact(ow));
-                for ((x, dx), dy) in rows {
-                    for (o, &g) in dy.iter().enumerate() {
-                        let at = [2 * o, 2 * o + 1, w + 2 * o, w + 2 * o + 1];
-                        let best = at[1..]
-                            .iter()
-                            .fold(at[0], |b, &a| if x[a] > x[b] || x[a].is_nan() { a } else { b });
-                        dx[best] += g;
-                    }
-                }
-                continue;
-            }
-            self.0.each(io.shapes[0], io.out, |o, rows, columns| {
-                if let Some(at) = self.0.argmax(x, w, rows, columns) {
-                    dx[at] += dy[o];
-                }
-            });
-        }
+        let (shape, [c, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
+        let (mut taps, [down, right]) = (Vec::new(), self.0.dilation);
+        self.0.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
+            pixels(&mut taps, shape, image, rows.step_by(down), columns.step_by(right));
+            let dy = &dy[(image * oh * ow + o) * c..][..c];
+            pool::maximum_back(&taps, io.inputs[0], dy, gate, dx);
+        });
     }
-}
-
-/// The larger of two; the second when it is not a number.
-fn larger<T: Scalar>(a: T, b: T) -> T {
-    if b > a || b.is_nan() { b } else { a }
 }
 
 /// The mean of each window.
@@ -209,39 +192,35 @@ impl Kernel for AvgPool {
         self.window.output_shape(inputs)
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
-        let ([_, h, w], [_, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
-        for (x, y) in io.inputs[0].chunks_exact(h * w).zip(y.chunks_exact_mut(oh * ow)) {
-            self.window.each(io.shapes[0], io.out, |o, rows, columns| {
-                let sum = rows
-                    .clone()
-                    .flat_map(|r| &x[r * w + columns.start..r * w + columns.end])
-                    .fold(T::zero(), |s, &v| s + v);
-                y[o] = sum * self.weight(io.shapes[0], io.out, o, rows.len(), columns.len());
-            });
-        }
+    fn layout(&self, _: &[&[usize]], _: &[usize]) -> Layout {
+        Layout::Images
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
+        let (shape, [c, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
+        let mut taps = Vec::new();
+        self.window.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
+            let weight = self.weight(io.shapes[0], io.out, o, rows.len(), columns.len());
+            pixels(&mut taps, shape, image, rows, columns);
+            pool::mean(&taps, io.inputs[0], weight, &mut y[(image * oh * ow + o) * c..][..c]);
+        });
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
-        let ([_, h, w], [_, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
-        for (dx, dy) in dx.chunks_exact_mut(h * w).zip(dy.chunks_exact(oh * ow)) {
-            self.window.each(io.shapes[0], io.out, |o, rows, columns| {
-                let g = dy[o] * self.weight(io.shapes[0], io.out, o, rows.len(), columns.len());
-                for r in rows.clone() {
-                    for v in &mut dx[r * w + columns.start..r * w + columns.end] {
-                        *v += g;
-                    }
-                }
-            });
-        }
+        let (shape, [c, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
+        let mut taps = Vec::new();
+        self.window.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
+            let weight = self.weight(io.shapes[0], io.out, o, rows.len(), columns.len());
+            pixels(&mut taps, shape, image, rows, columns);
+            pool::mean_back(&taps, &dy[(image * oh * ow + o) * c..][..c], weight, dx);
+        });
     }
 }
 
@@ -257,14 +236,18 @@ impl AdaptiveAvgPool {
         o * size / parts..((o + 1) * size).div_ceil(parts)
     }
 
-    /// Calls `f(output position, rows, columns, one over their number)` for each part.
-    fn each<T: Scalar>(&self, shape: &[usize], mut f: impl FnMut(usize, Range<usize>, Range<usize>, T)) {
+    /// Calls `f(number of the output, pixels, one over their number)` for each part of `n` images.
+    fn each<T: Scalar>(&self, n: usize, shape: [usize; 3], mut f: impl FnMut(usize, &[usize], T)) {
         let [high, wide] = self.size;
-        for o in 0..high * wide {
-            let rows = Self::part(o / wide, high, shape[1]);
-            let columns = Self::part(o % wide, wide, shape[2]);
-            let weight = T::one() / T::of((rows.len() * columns.len()) as f64);
-            f(o, rows, columns, weight);
+        let mut taps = Vec::new();
+        for image in 0..n {
+            for o in 0..high * wide {
+                let rows = Self::part(o / wide, high, shape[1]);
+                let columns = Self::part(o % wide, wide, shape[2]);
+                pixels(&mut taps, shape, image, rows, columns);
+                let weight = T::one() / T::of(taps.len() as f64);
+                f((image * high * wide + o) * shape[0], &taps, weight);
+            }
         }
     }
 }
@@ -282,37 +265,26 @@ impl Kernel for AdaptiveAvgPool {
         Ok(vec![channels, self.size[0], self.size[1]])
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
-        let ([_, h, w], [_, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
-        for (x, y) in io.inputs[0].chunks_exact(h * w).zip(y.chunks_exact_mut(oh * ow)) {
-            self.each(io.shapes[0], |o, rows, columns, weight: T| {
-                let sum = rows
-                    .flat_map(|r| &x[r * w + columns.start..r * w + columns.end])
-                    .fold(T::zero(), |s, &v| s + v);
-                y[o] = sum * weight;
-            });
-        }
+    fn layout(&self, _: &[&[usize]], _: &[usize]) -> Layout {
+        Layout::Images
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
+        let shape = chw(io.shapes[0]);
+        self.each(io.n, shape, |o, taps, weight| {
+            pool::mean(taps, io.inputs[0], weight, &mut y[o..o + shape[0]]);
+        });
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
-        let ([_, h, w], [_, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
-        for (dx, dy) in dx.chunks_exact_mut(h * w).zip(dy.chunks_exact(oh * ow)) {
-            self.each(io.shapes[0], |o, rows, columns, weight: T| {
-                let g = dy[o] * weight;
-                for r in rows {
-                    for v in &mut dx[r * w + columns.start..r * w + columns.end] {
-                        *v += g;
-                    }
-                }
-            });
-        }
+        let shape = chw(io.shapes[0]);
+        self.each(io.n, shape, |o, taps, weight| pool::mean_back(taps, &dy[o..o + shape[0]], weight, dx));
     }
 }

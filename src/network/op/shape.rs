@@ -1,8 +1,9 @@
 //! Operators that move numbers: concatenate, pad, transpose, and views.
 
-use super::{Io, Kernel, chw, only, planes};
+use super::{Back, Io, Kernel, Layout, chw, only, planes};
 use crate::network::graph::Param;
 use crate::network::scalar::Scalar;
+use laocoon_kernels::{Scratch, each};
 
 /// Joins inputs along an axis (per image: 0 is the channels).
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +15,11 @@ pub struct Concat {
 impl Concat {
     /// Calls `f(position in the output, position in the input, length)` for each run of input `which`.
     fn runs<T>(&self, io: &Io<T>, which: usize, mut f: impl FnMut(usize, usize, usize)) {
-        let run = |shape: &[usize]| shape[self.axis..].iter().product::<usize>();
+        // Interleaved images are laid out as height, width, channel.
+        let run = |shape: &[usize]| match *shape {
+            [c, h, w] => [h, w, c][(self.axis + 2) % 3..].iter().product::<usize>(),
+            _ => shape[self.axis..].iter().product(),
+        };
         let before: usize = io.shapes[..which].iter().map(|s| run(s)).sum();
         let (own, whole) = (run(io.shapes[which]), run(io.out));
         for k in 0..io.inputs[which].len() / own {
@@ -44,7 +49,11 @@ impl Kernel for Concat {
         Ok(out)
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn layout(&self, _: &[&[usize]], out: &[usize]) -> Layout {
+        if out.len() == 3 { Layout::Images } else { Layout::Planar }
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
         for (which, x) in io.inputs.iter().enumerate() {
             self.runs(io, which, |to, from, len| y[to..to + len].copy_from_slice(&x[from..from + len]));
         }
@@ -53,13 +62,12 @@ impl Kernel for Concat {
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         which: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
-        self.runs(io, which, |from, to, len| super::add(&mut dx[to..to + len], &dy[from..from + len]));
+        self.runs(io, which, |from, to, len| each::add(&mut dx[to..to + len], &dy[from..from + len]));
     }
 }
 
@@ -73,12 +81,13 @@ pub struct Pad {
 }
 
 impl Pad {
-    /// Calls `f(row start in the output, row start in the input)` for each input row.
+    /// Calls `f(row start in the output, row start in the input, length)` for each input row.
     fn rows<T>(&self, io: &Io<T>, mut f: impl FnMut(usize, usize, usize)) {
         let ([c, h, w], [_, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
-        for plane in 0..io.n * c {
+        for image in 0..io.n {
             for y in 0..h {
-                f((plane * oh + y + self.amounts[0]) * ow + self.amounts[1], (plane * h + y) * w, w);
+                let to = (image * oh + y + self.amounts[0]) * ow + self.amounts[1];
+                f(to * c, (image * h + y) * w * c, w * c);
             }
         }
     }
@@ -99,7 +108,11 @@ impl Kernel for Pad {
         }
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn layout(&self, _: &[&[usize]], _: &[usize]) -> Layout {
+        Layout::Images
+    }
+
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
         y.fill(T::of(f64::from(self.value)));
         self.rows(io, |to, from, len| y[to..to + len].copy_from_slice(&io.inputs[0][from..from + len]));
     }
@@ -107,13 +120,12 @@ impl Kernel for Pad {
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
-        self.rows(io, |from, to, len| super::add(&mut dx[to..to + len], &dy[from..from + len]));
+        self.rows(io, |from, to, len| each::add(&mut dx[to..to + len], &dy[from..from + len]));
     }
 }
 
@@ -168,18 +180,17 @@ impl Kernel for Transpose {
         Ok(self.order.iter().map(|&axis| shape[axis]).collect())
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
         self.each(io, |to, from| y[to] = io.inputs[0][from]);
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
         self.each(io, |from, to| dx[to] += dy[from]);
     }
@@ -224,19 +235,18 @@ impl Kernel for View {
         }
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
         y.copy_from_slice(io.inputs[0]);
     }
 
     fn input_gradient<T: Scalar>(
         &self,
         _: &Io<T>,
-        _: &[T],
-        dy: &[T],
+        &Back { dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
-        super::add(dx, dy);
+        each::add(dx, dy);
     }
 }

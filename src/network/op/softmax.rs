@@ -1,8 +1,9 @@
 //! Softmax and its logarithm.
 
-use super::{Io, Kernel, only};
+use super::{Back, Io, Kernel, only};
 use crate::network::graph::Param;
 use crate::network::scalar::Scalar;
+use laocoon_kernels::Scratch;
 
 /// `eˣ / Σ eˣ` along an axis, or its logarithm.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,7 @@ impl Kernel for Softmax {
         Ok(shape.to_vec())
     }
 
-    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Vec<T>) {
+    fn forward<T: Scalar>(&self, io: &Io<T>, y: &mut [T], _: &mut Scratch<T>) {
         let x = io.inputs[0];
         self.groups(io, |first, step, count| {
             let at = |k: usize| first + k * step;
@@ -55,11 +56,10 @@ impl Kernel for Softmax {
     fn input_gradient<T: Scalar>(
         &self,
         io: &Io<T>,
-        y: &[T],
-        dy: &[T],
+        &Back { y, dy, .. }: &Back<T>,
         _: usize,
         dx: &mut [T],
-        _: &mut Vec<T>,
+        _: &mut Scratch<T>,
     ) {
         self.groups(io, |first, step, count| {
             let at = |k: usize| first + k * step;

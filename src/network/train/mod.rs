@@ -13,6 +13,7 @@ pub use optimizer::Optimizer;
 use super::graph::{Graph, Param, ValueId};
 use super::model::{Pixels, logits_of};
 use super::op::Op;
+use super::pack::{Weights, packs};
 use super::run::Work;
 use super::{Model, NetworkError};
 use crate::evidence::{InputSpec, Untrusted};
@@ -111,7 +112,9 @@ impl Trainer {
             self.pixels.load(&unit.slice_axis(Axis(0), Slice::from(range)), work);
         }
         let params: Vec<&[f32]> = self.graph.params.iter().map(Param::data).collect();
-        let pass = pass::run(&self.graph, self.logits, &params, &mut self.works, labels, &mut self.grads);
+        let packs = packs(&self.graph);
+        let weights = Weights { params: &params, packs: &packs };
+        let pass = pass::run(&self.graph, self.logits, weights, &mut self.works, labels, &mut self.grads);
         self.running_statistics(&pass.statistics);
         if let Some(sum) = self.grads.first() {
             self.state.apply(&mut self.graph, sum);

@@ -3,9 +3,13 @@
 
 use crate::network::graph::{Graph, ValueId};
 use crate::network::op::{BatchNorm, Op};
+use crate::network::order::{Order, reorder};
+use crate::network::pack::Weights;
 use crate::network::run::{self, Keep, Work};
 use crate::network::scalar::Scalar;
+use laocoon_kernels::each;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Most chunks of a batch: each keeps its own gradients.
@@ -44,11 +48,12 @@ pub(super) struct Pass {
 pub(super) fn run<T: Scalar>(
     graph: &Graph,
     logits: ValueId,
-    params: &[&[T]],
+    weights: Weights<T>,
     works: &mut [Work<T>],
     labels: &[usize],
     grads: &mut Vec<Vec<Vec<T>>>,
 ) -> Pass {
+    let params = weights.params;
     let lane = || params.iter().map(|p| vec![T::zero(); p.len()]).collect::<Vec<_>>();
     grads.resize_with(works.len(), lane);
     grads.par_iter_mut().flatten().for_each(|g| g.fill(T::zero()));
@@ -61,7 +66,7 @@ pub(super) fn run<T: Scalar>(
             works.par_iter_mut().for_each(|w| normalise(graph, segment.start, norm, params, &s, w));
             statistics.push(s);
         } else {
-            works.par_iter_mut().for_each(|w| run::forward(graph, params, segment.clone(), Keep::All, w));
+            works.par_iter_mut().for_each(|w| run::forward(graph, weights, segment.clone(), Keep::All, w));
         }
     }
     let (loss, correct) = seed_loss(graph, logits, works, labels);
@@ -74,7 +79,7 @@ pub(super) fn run<T: Scalar>(
                 }
             }
             _ => works.par_iter_mut().zip(grads.par_iter_mut()).for_each(|(w, g)| {
-                run::backward(graph, params, segment.clone(), false, Some(g), w);
+                run::backward(graph, weights, segment.clone(), false, Some(g), w);
             }),
         }
     }
@@ -113,26 +118,27 @@ fn sum_up(parts: Vec<Vec<f64>>) -> Vec<f64> {
     total
 }
 
-/// Per channel, the sum of `f(number, channel)` over a chunk.
-fn per_channel<T: Scalar>(x: &[T], channels: usize, plane: usize, f: impl Fn(f64, usize) -> f64) -> Vec<f64> {
-    let mut sums = vec![0.0; channels];
-    for (k, x) in x.chunks_exact(plane).enumerate() {
-        let c = k % channels;
-        sums[c] += x.iter().map(|&v| f(v.wide(), c)).sum::<f64>();
-    }
-    sums
+/// What a normalisation reads: the channels of a pixel side by side.
+fn read<'a, T: Scalar>(graph: &Graph, node: usize, work: &'a Work<T>) -> Cow<'a, [T]> {
+    let input = graph.nodes[node].inputs[0];
+    reorder(&work.values[graph.root[input]], graph.order[input], Order::image(graph.shape(input)))
 }
 
 fn batch_statistics<T: Scalar>(graph: &Graph, node: usize, works: &[Work<T>]) -> Statistics {
-    let input = graph.root[graph.nodes[node].inputs[0]];
-    let (channels, plane) = BatchNorm::planes(&graph.nodes[node].shape);
-    let count = works.iter().map(|w| w.n).sum::<usize>() * plane;
-    let over = |f: &(dyn Fn(f64, usize) -> f64 + Sync)| {
-        let parts = works.par_iter().map(|w| per_channel(&w.values[input], channels, plane, f)).collect();
+    let shape = &graph.nodes[node].shape;
+    let channels = shape[0];
+    let count = works.iter().map(|w| w.n).sum::<usize>() * shape[1..].iter().product::<usize>();
+    let over = |f: &(dyn Fn(&[T], &mut [f64]) + Sync)| {
+        let part = |w: &Work<T>| {
+            let mut sums = vec![0.0; channels];
+            f(&read(graph, node, w), &mut sums);
+            sums
+        };
+        let parts = works.par_iter().map(part).collect();
         sum_up(parts).into_iter().map(|s| s / count as f64).collect::<Vec<f64>>()
     };
-    let mean = over(&|v, _| v);
-    let var = over(&|v, c| (v - mean[c]).powi(2));
+    let mean = over(&|x, sums| each::sums(x, sums));
+    let var = over(&|x, sums| each::squares(x, &mean, sums));
     Statistics { node, count, mean, var }
 }
 
@@ -151,18 +157,15 @@ fn normalise<T: Scalar>(
     s: &Statistics,
     work: &mut Work<T>,
 ) {
-    let (id, input) = (node + 1, graph.root[graph.nodes[node].inputs[0]]);
-    let (channels, plane) = BatchNorm::planes(&graph.nodes[node].shape);
-    let mut y = work.value_buffer(id, work.n * channels * plane);
-    for (k, (y, x)) in y.chunks_exact_mut(plane).zip(work.values[input].chunks_exact(plane)).enumerate() {
-        let c = k % channels;
+    let id = node + 1;
+    let mut y = work.value_buffer(id, work.n * graph.size(id));
+    let line = |c: usize| {
         let scale = norm.weight.map_or(1.0, |p| params[p][c].wide()) * s.inverse(norm, c);
-        let shift = T::of(norm.bias.map_or(0.0, |p| params[p][c].wide()) - s.mean[c] * scale);
-        let scale = T::of(scale);
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = x * scale + shift;
-        }
-    }
+        let shift = norm.bias.map_or(0.0, |p| params[p][c].wide()) - s.mean[c] * scale;
+        (T::of(scale), T::of(shift))
+    };
+    let (scale, shift): (Vec<T>, Vec<T>) = (0..s.mean.len()).map(line).unzip();
+    each::affine(&scale, &shift, &read(graph, node, work), &mut y);
     work.values[id] = y;
 }
 
@@ -175,29 +178,23 @@ fn back_through<T: Scalar>(
     works: &mut [Work<T>],
     grads: &mut [Vec<Vec<T>>],
 ) {
-    let (id, input) = (s.node + 1, graph.root[graph.nodes[s.node].inputs[0]]);
-    let (channels, plane) = BatchNorm::planes(&graph.nodes[s.node].shape);
+    let (id, input) = (s.node + 1, graph.nodes[s.node].inputs[0]);
+    let channels = s.mean.len();
     let inverse: Vec<f64> = (0..channels).map(|c| s.inverse(norm, c)).collect();
     let parts = |with_x: bool| {
         let part = |w: &Work<T>| {
             let mut sums = vec![0.0; channels];
-            let pairs = w.grads[id].chunks_exact(plane).zip(w.values[input].chunks_exact(plane));
-            for (k, (dy, x)) in pairs.enumerate() {
-                let c = k % channels;
-                sums[c] += if with_x {
-                    dy.iter()
-                        .zip(x)
-                        .map(|(&d, &x)| d.wide() * (x.wide() - s.mean[c]) * inverse[c])
-                        .sum::<f64>()
-                } else {
-                    dy.iter().map(|&d| d.wide()).sum::<f64>()
-                };
+            if with_x {
+                each::products(&w.grads[id], &read(graph, s.node, w), &s.mean, &mut sums);
+            } else {
+                each::sums(&w.grads[id], &mut sums);
             }
             sums
         };
         sum_up(works.par_iter().map(part).collect())
     };
-    let (shift, scale) = (parts(false), parts(true));
+    let shift = parts(false);
+    let scale: Vec<f64> = parts(true).into_iter().zip(&inverse).map(|(s, i)| s * i).collect();
     if let Some(lane) = grads.first_mut() {
         for (id, sums) in [(norm.weight, &scale), (norm.bias, &shift)] {
             if let Some(id) = id {
@@ -206,23 +203,22 @@ fn back_through<T: Scalar>(
         }
     }
     let m = s.count as f64;
+    // gain · (dy − mean(dy) − x̂ · mean(dy · x̂)), as a line in dy and x.
+    let [mut gain, mut slope, mut level] = [const { Vec::new() }; 3];
+    for c in 0..channels {
+        let g = norm.weight.map_or(1.0, |p| params[p][c].wide()) * inverse[c];
+        let s1 = -g * inverse[c] * scale[c] / m;
+        gain.push(T::of(g));
+        slope.push(T::of(s1));
+        level.push(T::of(-g * shift[c] / m - s1 * s.mean[c]));
+    }
     works.par_iter_mut().for_each(|w| {
         let mut g = std::mem::take(&mut w.grads[id]);
-        if g.is_empty() || input == 0 {
+        if g.is_empty() || graph.root[input] == 0 {
             return;
         }
-        for (k, (g, x)) in g.chunks_exact_mut(plane).zip(w.values[input].chunks_exact(plane)).enumerate() {
-            let c = k % channels;
-            let gain = norm.weight.map_or(1.0, |p| params[p][c].wide()) * inverse[c];
-            // gain · (dy − mean(dy) − x̂ · mean(dy · x̂)), as a line in dy and x.
-            let slope = -gain * inverse[c] * scale[c] / m;
-            let level = T::of(-gain * shift[c] / m - slope * s.mean[c]);
-            let (gain, slope) = (T::of(gain), T::of(slope));
-            for (g, &x) in g.iter_mut().zip(x) {
-                *g = gain * *g + slope * x + level;
-            }
-        }
-        w.deposit(input, g);
+        each::combine([&gain, &slope, &level], &read(graph, s.node, w), &mut g);
+        w.deposit_as(graph, input, Order::image(graph.shape(input)), g);
     });
 }
 
@@ -233,11 +229,11 @@ fn seed_loss<T: Scalar>(
     works: &mut [Work<T>],
     labels: &[usize],
 ) -> (f64, usize) {
-    let (root, k, n) = (graph.root[logits], graph.size(logits), labels.len() as f64);
+    let (k, n) = (graph.size(logits), labels.len() as f64);
     let (mut loss, mut correct, mut at) = (0.0, 0, 0);
     for work in works {
         let mut seed = Vec::with_capacity(work.n * k);
-        for (row, &label) in work.values[root].chunks_exact(k).zip(&labels[at..]) {
+        for (row, &label) in work.planar(graph, logits).chunks_exact(k).zip(&labels[at..]) {
             let top = row.iter().map(|v| v.wide()).fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = row.iter().map(|v| (v.wide() - top).exp()).sum();
             loss += sum.ln() - (row[label].wide() - top);
@@ -251,7 +247,7 @@ fn seed_loss<T: Scalar>(
             );
         }
         at += work.n;
-        work.seed(root, seed);
+        work.seed(graph, logits, seed);
     }
     (loss / n, correct)
 }
@@ -261,7 +257,7 @@ fn reduce<T: Scalar>(grads: &mut [Vec<Vec<T>>]) {
     if let Some((total, rest)) = grads.split_first_mut() {
         total.par_iter_mut().enumerate().for_each(|(p, total)| {
             for lane in rest.iter() {
-                crate::network::op::add(total, &lane[p]);
+                each::add(total, &lane[p]);
             }
         });
     }

@@ -23,12 +23,14 @@ fn pass64(graph: &Graph, params: &[Vec<f64>], x: &[f64], labels: &[usize]) -> (p
     for x in x.chunks(chunk * size) {
         let mut work = Work::default();
         work.prepare(graph, x.len() / size);
-        work.values[0] = x.to_vec();
+        work.input(graph, x);
         works.push(work);
     }
     let mut grads = Vec::new();
     let (logits, _) = logits_of(graph);
-    let pass = pass::run(graph, logits, &slices, &mut works, labels, &mut grads);
+    let packs = packs(graph);
+    let weights = Weights { params: &slices, packs: &packs };
+    let pass = pass::run(graph, logits, weights, &mut works, labels, &mut grads);
     (pass, grads.swap_remove(0))
 }
 

@@ -63,6 +63,15 @@ pub(super) const TOPICS: [Topic; 6] = [
     },
 ];
 
+/// Asked where there is material about the pipeline.
+const PIPELINE: Topic = Topic {
+    question: "Did the pipeline run as it was reviewed?",
+    phase: Phase::Triage,
+    concerns: &[Concern::Pipeline, Concern::TrainingCode, Concern::Substitution, Concern::Misuse],
+    training: None,
+    words: &["pipeline", "workflow", "checkpoint", "training code", "egress", "compute", "reviewed"],
+};
+
 /// The fixed scale of words for how sure a yes is.
 pub(super) fn wording(confidence: Confidence) -> &'static str {
     match confidence {
@@ -80,6 +89,12 @@ pub(super) struct Answer {
 }
 
 impl Builder<'_> {
+    /// The topics of this case.
+    fn topics(&self) -> Vec<&'static Topic> {
+        let pipeline = self.state.case.as_ref().is_some_and(|c| c.pipeline.is_some());
+        TOPICS.iter().chain(pipeline.then_some(&PIPELINE)).collect()
+    }
+
     /// Findings that answer a topic with yes, the surest first.
     pub(super) fn found(&self, topic: &Topic) -> Vec<&Numbered> {
         let mut found: Vec<_> =
@@ -146,8 +161,8 @@ impl Builder<'_> {
                 let mut lines = Vec::new();
                 let mut tone = Tone::Calm;
                 let same: Vec<_> =
-                    TOPICS.iter().filter(|t| t.words.iter().any(|w| asked.contains(w))).collect();
-                for topic in &same {
+                    self.topics().into_iter().filter(|t| t.words.iter().any(|w| asked.contains(w))).collect();
+                for &topic in &same {
                     let answer = self.answer(topic);
                     tone = worse(tone, answer.tone);
                     let which = if same.len() > 1 { format!("{} ", topic.question) } else { String::new() };
@@ -166,7 +181,7 @@ impl Builder<'_> {
             }
             s.heading("Asked in every case");
         }
-        for topic in &TOPICS {
+        for topic in self.topics() {
             let Answer { tone, verdict, reasons } = self.answer(topic);
             let mut lines = vec![verdict];
             lines.extend(reasons);

@@ -51,6 +51,7 @@ impl App {
             Action::Export if self.exporter.is_none() => self.say(Err("no report writer here".into())),
             Action::Export => self.mode = Mode::Export { cursor: 0 },
             Action::Step(step) => self.step(*step),
+            Action::Goto => self.mode = Mode::Goto { text: String::new() },
             Action::Zoom => self.zoom(),
             Action::Help => self.mode = Mode::Help { page: None, scroll: 0 },
             Action::Palette => self.mode = Mode::Palette { query: String::new(), cursor: 0 },

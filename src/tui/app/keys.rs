@@ -92,15 +92,17 @@ impl App {
             | Mode::Jobs { cursor: at }
             | Mode::Export { cursor: at }
             | Mode::Zoom { cursor: at, .. } => *at = moved(*at, most.saturating_add(1), motion),
-            Mode::Browse | Mode::Note { .. } | Mode::Quit => {}
+            Mode::Browse | Mode::Note { .. } | Mode::Goto { .. } | Mode::Quit => {}
         }
     }
 
     fn typed(&mut self, code: KeyCode, chord: Chord, motion: Option<Motion>) {
         let plain = chord.1.is_empty();
         match (&mut self.mode, code) {
-            (Mode::Note { text }, KeyCode::Char(c)) if plain => type_in(text, c.encode_utf8(&mut [0; 4])),
-            (Mode::Note { text }, KeyCode::Backspace) => {
+            (Mode::Note { text } | Mode::Goto { text }, KeyCode::Char(c)) if plain => {
+                type_in(text, c.encode_utf8(&mut [0; 4]));
+            }
+            (Mode::Note { text } | Mode::Goto { text }, KeyCode::Backspace) => {
                 text.pop();
             }
             (Mode::Palette { query, cursor }, KeyCode::Char(c)) if plain => {
@@ -127,6 +129,7 @@ impl App {
                 self.say(Err("an empty note is not kept".into()));
             }
             Mode::Note { text } => self.request(Request::Note(text.trim().to_owned())),
+            Mode::Goto { text } => self.request(Request::Go(text)),
             Mode::Export { cursor } => self.export(cursor),
             Mode::Quit => return Next::Leave,
             Mode::Palette { query, cursor } => {

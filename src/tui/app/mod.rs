@@ -195,7 +195,7 @@ impl App {
             | Mode::Zoom { cursor, .. } => {
                 *cursor = (*cursor).min(most);
             }
-            Mode::Browse | Mode::Note { .. } | Mode::Quit => {}
+            Mode::Browse | Mode::Note { .. } | Mode::Goto { .. } | Mode::Quit => {}
         }
         sweep(frame.buffer_mut());
     }
@@ -211,7 +211,7 @@ impl App {
                 self.changed = true;
                 let flat = text.replace(['\r', '\n', '\t'], " ");
                 match &mut self.mode {
-                    Mode::Note { text } => type_in(text, &flat),
+                    Mode::Note { text } | Mode::Goto { text } => type_in(text, &flat),
                     Mode::Palette { query, .. } => type_in(query, &flat),
                     _ => {}
                 }

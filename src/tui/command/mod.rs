@@ -59,6 +59,8 @@ pub enum Action {
     Export,
     /// Steps through a replay.
     Step(Step),
+    /// Asks which moment of a replay to go to.
+    Goto,
     /// Enlarges a figure.
     Zoom,
     /// Shows the keys, then the page of the chosen procedure.

@@ -102,6 +102,9 @@ pub static COMMANDS: &[Command] = &[
         .bar(2, "finding"),
     row("replay-first", &[ch('<')], Replay, Action::Step(Step::First), not_first, "to the first event"),
     row("replay-last", &[ch('>')], Replay, Action::Step(Step::Last), not_last, "to the last event"),
+    row("play", &[ch(' ')], Replay, Action::Step(Step::Play), in_replay, "play on: 1×, 8×, stop")
+        .bar(2, "play"),
+    row("goto", &[ch('t')], Replay, Action::Goto, in_replay, "to an event's number or a time"),
     row("palette", &[ch(':'), code(KeyCode::F(1))], Program, Action::Palette, always, "find a command")
         .bar(8, "commands"),
     row("help", &[ch('?')], Program, Action::Help, always, "the keys; again: the procedure's page")

@@ -46,6 +46,11 @@ pub enum Mode {
         /// What was typed.
         text: String,
     },
+    /// A moment of a replay being named.
+    Goto {
+        /// What was typed.
+        text: String,
+    },
     /// Which format to export.
     Export {
         /// Chosen format.
@@ -74,7 +79,7 @@ pub enum Mode {
 impl Mode {
     /// Whether typed characters are text.
     pub fn typing(&self) -> bool {
-        matches!(self, Mode::Palette { .. } | Mode::Note { .. })
+        matches!(self, Mode::Palette { .. } | Mode::Note { .. } | Mode::Goto { .. })
     }
 
     /// Draws it over the panes; how far it can be scrolled.
@@ -86,6 +91,7 @@ impl Mode {
             Mode::Palette { query, cursor } => palette::draw(view, p, area, query, *cursor),
             Mode::Jobs { cursor } => jobs::draw(view, p, area, *cursor),
             Mode::Note { text } => note::draw(p, area, text),
+            Mode::Goto { text } => note::goto(p, area, text),
             Mode::Export { cursor } => export::draw(p, area, formats, *cursor),
             Mode::Detail { subject, scroll } => detail::draw(view, p, area, subject, *scroll),
             Mode::Zoom { figure, cursor, rows } => zoom::draw(view, p, area, figure, *cursor, *rows),

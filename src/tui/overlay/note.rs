@@ -1,4 +1,4 @@
-//! A note for the journal.
+//! A line of text asked for: a note for the journal, a moment of a replay.
 
 use crate::evidence::text::visible;
 use crate::tui::paint::Painter;
@@ -18,5 +18,12 @@ pub(super) fn draw(p: &mut Painter, area: Rect, text: &str) -> usize {
     for (i, line) in lines.iter().skip(top).enumerate() {
         p.line(inner, i, Line::raw(line.as_str()));
     }
+    0
+}
+
+pub(super) fn goto(p: &mut Painter, area: Rect, text: &str) -> usize {
+    let below = "an event's number, or a time: 11:47, 2026-11-20 11:47 · enter goes there";
+    let inner = p.overlay(area, 74, 3, "go to", below);
+    p.line(inner, 0, Line::raw(format!("{}▏", visible(text))));
     0
 }

@@ -45,6 +45,7 @@ impl Source for Fixture {
                 Step::On | Step::FindingOn => (at.n + 1).min(at.total),
                 Step::First => 1,
                 Step::Last => at.total,
+                Step::Play => at.n,
             };
         }
         if let Request::Stop(id) = &request {
@@ -271,6 +272,8 @@ fn case() -> CaseFile {
         model: None,
         data: vec![],
         artefacts: vec![],
+        pipeline: None,
+        deployment: None,
         unexamined: vec![],
         text: String::new(),
         root: PathBuf::from("."),
@@ -626,7 +629,7 @@ pub(crate) fn full() -> Fixture {
 /// [`full`], stepped back to some event.
 pub(crate) fn replay() -> Fixture {
     let mut f = full();
-    f.position = Some(Position { n: 6, total: 9 });
+    f.position = Some(Position { n: 6, total: 9, speed: 0 });
     f
 }
 

@@ -1,0 +1,193 @@
+//! What ordinary models show: the measured null of each detector, and how evidence adds up to a probability.
+//!
+//! `table.json` is data: one row per model of known truth with the statistic of each detector, made by `laocoon lab
+//! calibrate`. Everything else is computed from its rows, here and at the time of use, so that nothing in the program is
+//! tuned by hand. See `fused.md` for the figures that cross-validation gives.
+
+pub mod document;
+mod fit;
+pub mod measure;
+
+pub use fit::{Curve, DETECTORS, Fused, Held, Part, curve, fuse, held_out};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// The id of the table's form.
+pub const SCHEMA: &str = "laocoon.calibration/1";
+
+/// A network of more classes than this is compared with others of more.
+pub const MANY: usize = 20;
+/// Clean models of like number of classes below which all are taken.
+const FEWEST: usize = 5;
+
+/// A model of known truth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Its name.
+    pub model: String,
+    /// Models made alike, which are left out together in cross-validation (data set and architecture).
+    pub group: String,
+    /// Number of classes.
+    pub classes: usize,
+    /// Family of the attack by the contract's names; `None` of a clean model.
+    pub family: Option<String>,
+    /// Target classes, when there are any in particular.
+    #[serde(default)]
+    pub targets: Vec<usize>,
+    /// Per detector that finished: its statistic and the classes that it accuses.
+    pub detectors: BTreeMap<String, Seen>,
+}
+
+impl Row {
+    /// What was seen at an effort, by detector id: at quick effort what was measured so, and the detectors that are the same
+    /// at any (`same`).
+    pub fn seen(&self, quick: bool, same: &[&str]) -> BTreeMap<String, Seen> {
+        let wanted = |(name, seen): (&String, &Seen)| {
+            let (id, of_quick) = name.strip_suffix(QUICK).map_or((name.as_str(), false), |id| (id, true));
+            (of_quick == quick || (quick && same.contains(&id))).then(|| (id.to_owned(), seen.clone()))
+        };
+        self.detectors.iter().filter_map(wanted).collect()
+    }
+}
+
+/// What a detector says of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Its statistic: higher is stranger, never below 0.
+    pub statistic: f64,
+    /// The classes it would accuse, strangest first.
+    pub classes: Vec<usize>,
+    /// Seconds it took when the table was made, for the documents only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// The table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The command that made it.
+    pub made_by: String,
+    /// The models.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// Not of this form, or a statistic that is negative or not a number.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let table: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        if table.schema != SCHEMA {
+            return Err(format!(
+                "schema is '{}', wanted '{SCHEMA}'",
+                crate::evidence::text::visible(&table.schema)
+            ));
+        }
+        for row in &table.rows {
+            if let Some((id, _)) =
+                row.detectors.iter().find(|(_, s)| !(0.0..f64::INFINITY).contains(&s.statistic))
+            {
+                return Err(format!("{}: statistic of {id} is not a number of 0 or more", row.model));
+            }
+        }
+        Ok(table)
+    }
+
+    /// The null of a detector for networks of so many classes; `None` when no clean model was seen by it.
+    pub fn null(&self, detector: &str, classes: usize) -> Option<Null> {
+        self.null_without(detector, classes, &|_| false)
+    }
+
+    /// [`Self::null`] without the rows that `left` names.
+    fn null_without(&self, detector: &str, classes: usize, left: &dyn Fn(&Row) -> bool) -> Option<Null> {
+        let seen = |like: bool| -> Vec<f64> {
+            self.rows
+                .iter()
+                .filter(|r| r.family.is_none() && !left(r))
+                .filter(|r| !like || (r.classes > MANY) == (classes > MANY))
+                .filter_map(|r| Some(r.detectors.get(detector)?.statistic))
+                .collect()
+        };
+        let mut values = seen(true);
+        if values.len() < FEWEST {
+            values = seen(false);
+        }
+        Null::of(&values)
+    }
+}
+
+/// The distribution of a detector's statistic over ordinary models: exponential, as the spacing between the leading values of
+/// a sample is (Rényi 1953), with the mean known from a few models only.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Null {
+    /// Number of clean models.
+    pub models: usize,
+    /// Sum of their statistics.
+    pub sum: f64,
+}
+
+impl Null {
+    fn of(values: &[f64]) -> Option<Self> {
+        let sum = values.iter().sum::<f64>();
+        (!values.is_empty() && sum > 0.0).then_some(Self { models: values.len(), sum })
+    }
+
+    /// The chance of a statistic at least as large from one more model of the same kind: (1 + x/Σ)⁻ⁿ, which is exact when
+    /// statistics are exponential (the ratio to the mean of n others follows F with 2 and 2n degrees of freedom).
+    pub fn chance(&self, statistic: f64) -> f64 {
+        (-(self.models as f64) * (statistic.max(0.0) / self.sum).ln_1p()).exp()
+    }
+
+    /// The statistic of a given chance.
+    pub fn quantile(&self, chance: f64) -> f64 {
+        self.sum * (-(chance.ln()) / self.models as f64).exp_m1()
+    }
+}
+
+static SHIPPED: LazyLock<Option<Table>> = LazyLock::new(|| Table::parse(include_str!("table.json")).ok());
+
+/// The table that comes with the program; `None` only if it is broken, which a test rules out.
+pub fn shipped() -> Option<&'static Table> {
+    SHIPPED.as_ref()
+}
+
+/// Name of a detector in the table: its id, or with `/quick` behind it where quick effort changes the statistic.
+pub fn key(detector: &str, quick: bool) -> String {
+    if quick { format!("{detector}{QUICK}") } else { detector.to_owned() }
+}
+
+/// See [`key`].
+const QUICK: &str = "/quick";
+
+/// Chance from which a detector's statistic is held to be an accusation by itself.
+pub const FLAGGED: f64 = 0.0025;
+/// The same for the inconclusive band.
+pub const DOUBT: f64 = 0.05;
+
+/// What the shipped table says of a detector's statistic.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// Chance of as much from a clean model.
+    pub chance: f64,
+    /// Statistic of chance [`FLAGGED`].
+    pub threshold: f64,
+    /// Clean models it rests on.
+    pub models: usize,
+}
+
+/// Judges a statistic by the shipped table.
+pub fn judge(detector: &str, classes: usize, statistic: f64) -> Option<Judged> {
+    let null = shipped()?.null(detector, classes)?;
+    Some(Judged { chance: null.chance(statistic), threshold: null.quantile(FLAGGED), models: null.models })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! HDF5, as far as it takes to see where a file reaches out of itself: its groups and links, and the messages of its
+//! objects. Data is never read.
+
+use std::collections::HashSet;
+
+/// Objects looked at.
+const OBJECTS: usize = 100_000;
+/// Blocks of one object's header.
+const BLOCKS: usize = 1000;
+/// An address that is none.
+const NOWHERE: u64 = u64::MAX;
+
+/// Something in the file that another file is needed for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// Offset of the message or block.
+    pub at: u64,
+    /// What kind: "external link", "external data".
+    pub kind: &'static str,
+    /// File names and paths, as far as they are text.
+    pub names: Vec<String>,
+}
+
+/// What was seen of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hdf5 {
+    /// Version of the superblock.
+    pub version: u8,
+    /// Objects visited.
+    pub objects: usize,
+    /// Where it reaches out.
+    pub outside: Vec<Outside>,
+    /// Why the walk ended early, if it did.
+    pub broken: Option<String>,
+}
+
+struct Walk<'a> {
+    bytes: &'a [u8],
+    base: u64,
+    offsets: usize,
+    lengths: usize,
+    open: Vec<u64>,
+    seen: HashSet<u64>,
+    out: Hdf5,
+}
+
+/// Walks the groups of a file. Never fails: what cannot be followed ends that branch.
+pub fn read(bytes: &[u8]) -> Hdf5 {
+    let mut walk = Walk {
+        bytes,
+        base: 0,
+        offsets: 8,
+        lengths: 8,
+        open: Vec::new(),
+        seen: HashSet::new(),
+        out: Hdf5::default(),
+    };
+    if walk.superblock().is_none() {
+        walk.out.broken = Some("its superblock is damaged or unknown".to_owned());
+        return walk.out;
+    }
+    while let Some(at) = walk.open.pop() {
+        if !walk.seen.insert(at) {
+            continue;
+        }
+        if walk.seen.len() > OBJECTS {
+            walk.out.broken = Some(format!("more than {OBJECTS} objects"));
+            break;
+        }
+        walk.object(at);
+    }
+    walk.out.objects = walk.seen.len();
+    walk.dense_links();
+    walk.out
+}
+
+impl<'a> Walk<'a> {
+    fn get(&self, at: u64, n: usize) -> Option<&'a [u8]> {
+        let at = usize::try_from(at.checked_add(self.base)?).ok()?;
+        self.bytes.get(at..at.checked_add(n)?)
+    }
+
+    fn number(&self, at: u64, width: usize) -> Option<u64> {
+        let raw = self.get(at, width)?;
+        let all_ones = width > 0 && raw.iter().all(|&b| b == 0xff);
+        let value = raw.iter().rev().fold(0u64, |n, &b| n << 8 | u64::from(b));
+        Some(if all_ones { NOWHERE } else { value })
+    }
+
+    fn superblock(&mut self) -> Option<()> {
+        let at = [0u64, 512, 1024, 2048, 4096, 8192]
+            .into_iter()
+            .find(|&o| self.get(o, 8).is_some_and(|b| b == b"\x89HDF\r\n\x1a\n"))?;
+        self.base = at;
+        self.out.version = self.get(8, 1)?[0];
+        let root = match self.out.version {
+            0 | 1 => {
+                (self.offsets, self.lengths) =
+                    (usize::from(self.get(13, 1)?[0]), usize::from(self.get(14, 1)?[0]));
+                let fixed = if self.out.version == 0 { 24 } else { 28 };
+                // Four addresses, then the root's entry: name offset, header address.
+                self.number(fixed + 5 * self.offsets as u64, self.offsets)?
+            }
+            2 | 3 => {
+                (self.offsets, self.lengths) =
+                    (usize::from(self.get(9, 1)?[0]), usize::from(self.get(10, 1)?[0]));
+                self.number(12 + 3 * self.offsets as u64, self.offsets)?
+            }
+            _ => return None,
+        };
+        matches!((self.offsets, self.lengths), (2 | 4 | 8, 2 | 4 | 8)).then_some(())?;
+        self.open.push(root);
+        Some(())
+    }
+
+    /// The messages of an object, block by block.
+    fn object(&mut self, at: u64) {
+        let (mut blocks, mut done) = (Vec::new(), 0);
+        let second = self.get(at, 4) == Some(b"OHDR");
+        let first = if second { self.second_header(at) } else { self.first_header(at) };
+        blocks.extend(first);
+        while let Some((start, len, order)) = blocks.pop() {
+            done += 1;
+            if done > BLOCKS {
+                return;
+            }
+            let more = self.messages(start, len, second, order);
+            blocks.extend(
+                more.into_iter()
+                    .map(|(s, l)| if second { (s + 4, l.saturating_sub(8), order) } else { (s, l, order) }),
+            );
+        }
+    }
+
+    fn first_header(&self, at: u64) -> Option<(u64, u64, bool)> {
+        (self.get(at, 1)?[0] == 1).then_some(())?;
+        Some((at + 16, self.number(at + 8, 4)?, false))
+    }
+
+    fn second_header(&self, at: u64) -> Option<(u64, u64, bool)> {
+        let flags = self.get(at + 5, 1)?[0];
+        let mut next = at + 6;
+        if flags & 0x20 != 0 {
+            next += 16;
+        }
+        if flags & 0x10 != 0 {
+            next += 4;
+        }
+        let width = 1usize << (flags & 3);
+        Some((next + width as u64, self.number(next, width)?, flags & 4 != 0))
+    }
+
+    /// Looks at the messages of a block; hands back the blocks that continue it.
+    fn messages(&mut self, start: u64, len: u64, second: bool, order: bool) -> Vec<(u64, u64)> {
+        let (mut at, end) = (start, start.saturating_add(len));
+        let mut more = Vec::new();
+        let head: u64 = if second { 4 + if order { 2 } else { 0 } } else { 8 };
+        while at.saturating_add(head) <= end {
+            let (kind, size) = if second {
+                (self.number(at, 1), self.number(at + 1, 2))
+            } else {
+                (self.number(at, 2), self.number(at + 2, 2))
+            };
+            let (Some(kind), Some(size)) = (kind, size) else { break };
+            // Two bytes of ones are a number here, not an address.
+            let size = if size == NOWHERE { 0xffff } else { size };
+            let body = at + head;
+            match kind {
+                0x06 => {
+                    self.link(body);
+                }
+                0x07 => self.external_data(at, body),
+                0x10 => {
+                    let found = self
+                        .number(body, self.offsets)
+                        .zip(self.number(body + self.offsets as u64, self.lengths));
+                    more.extend(found);
+                }
+                0x11 => {
+                    let tree = self.number(body, self.offsets);
+                    if let Some(tree) = tree {
+                        self.tree(tree);
+                    }
+                }
+                _ => {}
+            }
+            at = body.saturating_add(size);
+        }
+        more
+    }
+
+    /// A link message: hard links are followed, external ones are kept.
+    fn link(&mut self, at: u64) -> Option<()> {
+        let flags = self.get(at + 1, 1)?[0];
+        let mut next = at + 2;
+        let kind = if flags & 8 != 0 {
+            next += 1;
+            self.get(next - 1, 1)?[0]
+        } else {
+            0
+        };
+        next += if flags & 4 != 0 { 8 } else { 0 } + if flags & 0x10 != 0 { 1 } else { 0 };
+        let width = 1usize << (flags & 3);
+        let name = self.number(next, width)?;
+        next = next.checked_add(width as u64)?.checked_add(name)?;
+        match kind {
+            0 => {
+                let to = self.number(next, self.offsets)?;
+                self.open.push(to);
+            }
+            64 => {
+                let len = self.number(next, 2)?;
+                let info = self.get(next + 2, usize::try_from(len).ok()?)?;
+                self.out.outside.push(Outside { at, kind: "external link", names: texts(info.get(1..)?) });
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn external_data(&mut self, at: u64, body: u64) {
+        let heap = self.number(body + 8, self.offsets);
+        let names = heap.and_then(|h| self.heap_names(h)).unwrap_or_default();
+        self.out.outside.push(Outside { at, kind: "external data", names });
+    }
+
+    /// The texts of a local heap.
+    fn heap_names(&self, at: u64) -> Option<Vec<String>> {
+        (self.get(at, 4)? == b"HEAP").then_some(())?;
+        let size = self.number(at + 8, self.lengths)?;
+        let data = self.number(at + 8 + 2 * self.lengths as u64, self.offsets)?;
+        Some(texts(self.get(data, usize::try_from(size.min(1 << 16)).ok()?)?))
+    }
+
+    /// A group's tree of symbol nodes.
+    fn tree(&mut self, root: u64) {
+        let mut open = vec![root];
+        while let Some(at) = open.pop() {
+            if !self.seen.insert(at) || self.seen.len() > OBJECTS {
+                continue;
+            }
+            match self.get(at, 4) {
+                Some(b"TREE") => {
+                    let entries = self.number(at + 6, 2).filter(|&n| n != NOWHERE).unwrap_or(0);
+                    let first = at + 8 + 2 * self.offsets as u64 + self.lengths as u64;
+                    let step = (self.offsets + self.lengths) as u64;
+                    open.extend((0..entries).map_while(|i| self.number(first + i * step, self.offsets)));
+                }
+                Some(b"SNOD") => {
+                    let entries = self.number(at + 6, 2).filter(|&n| n != NOWHERE).unwrap_or(0);
+                    let step = 2 * self.offsets as u64 + 24;
+                    for i in 0..entries {
+                        let Some(to) = self.number(at + 8 + i * step + self.offsets as u64, self.offsets)
+                        else {
+                            break;
+                        };
+                        self.open.push(to);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Links of large groups lie in blocks of a heap whose index is not followed; those that leave the file are found
+    /// by their form.
+    fn dense_links(&mut self) {
+        let mut from = 0usize;
+        while let Some(found) = memchr::memmem::find(self.bytes.get(from..).unwrap_or_default(), b"FHDB") {
+            let start = from + found;
+            let block = self.bytes.get(start..self.bytes.len().min(start + (1 << 16))).unwrap_or_default();
+            for (i, window) in block.windows(3).enumerate() {
+                // Version 1, a type is given, and it is an external link.
+                if window[0] == 1 && window[1] & 8 != 0 && window[1] & 0xe0 == 0 && window[2] == 64 {
+                    let before = self.out.outside.len();
+                    self.link(((start + i) as u64).saturating_sub(self.base));
+                    let bad = self.out.outside.last().is_some_and(|o| o.names.len() < 2);
+                    if bad && self.out.outside.len() > before {
+                        self.out.outside.pop();
+                    }
+                }
+            }
+            from = start + 4;
+            if self.out.outside.len() > 1000 {
+                break;
+            }
+        }
+    }
+}
+
+/// Texts that end with a NUL.
+fn texts(bytes: &[u8]) -> Vec<String> {
+    bytes
+        .split(|&b| b == 0)
+        .filter(|t| !t.is_empty())
+        .filter_map(|t| std::str::from_utf8(t).ok())
+        .map(str::to_owned)
+        .take(16)
+        .collect()
+}

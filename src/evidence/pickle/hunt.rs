@@ -1,0 +1,175 @@
+//! All streams of a file, and the search of what is left over for pickles that no reader is meant to see.
+
+use super::machine::{End, Machine};
+use super::value::{Action, Fault, Value};
+use super::{Caps, Pickle, Stream};
+
+/// PyTorch's magic number of the layout before 1.6, little-endian.
+const TORCH_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+/// Pickles of that layout in front of its storages.
+const TORCH_STREAMS: usize = 5;
+/// Opcodes of one attempt to read a buried pickle, and of all of them, bytes counting by the 64.
+const ATTEMPT: u64 = 20_000;
+const ATTEMPTS: u64 = 5_000_000;
+
+/// Where a reading can be taken back to.
+struct Checkpoint {
+    nodes: usize,
+    imports: usize,
+    events: usize,
+    elements: u64,
+    limited: u32,
+    arrays: usize,
+}
+
+impl Pickle<'_> {
+    pub(super) fn read_all(&mut self, caps: &Caps) {
+        let (mut at, end, mut most) = (0usize, self.bytes.len(), caps.streams);
+        while at < end && self.streams.len() < most {
+            let before = self.checkpoint();
+            let (stream, done, next) = self.stream(at, caps.opcodes.saturating_sub(self.opcodes), caps);
+            let first = self.streams.is_empty();
+            let whole = done && stream.broken_at.is_none();
+            if !whole && !first && !self.imports_since(&before) {
+                self.take_back(&before);
+                break;
+            }
+            let magic = first && stream.root.is_some_and(|root| self.is_torch_magic(root));
+            self.streams.push(stream);
+            at = next;
+            if magic {
+                self.torch_legacy = true;
+                most = TORCH_STREAMS;
+            }
+            if !done {
+                break;
+            }
+        }
+        self.rest = at as u64..end as u64;
+        if self.streams.len() >= caps.streams && at < end {
+            self.fault(at, Fault::Limit("10,000 pickles in one file"));
+        }
+        if !self.torch_legacy {
+            self.hunt(at, end, caps);
+        }
+    }
+
+    fn is_torch_magic(&self, root: Value) -> bool {
+        matches!(self.of(root), Some(super::Object::BigInt { span, text: false }) if self.span(*span) == TORCH_MAGIC)
+    }
+
+    /// Reads one pickle; whether it reached STOP, and where it ended.
+    fn stream(&mut self, at: usize, opcodes: u64, caps: &Caps) -> (Stream, bool, usize) {
+        let first = self.events.len();
+        let run = Machine::new(self, at, caps).run(opcodes);
+        let stops = |a: &Action| matches!(a, Action::Fault(f) if f.stops_python());
+        let broken =
+            self.events.get(first..).unwrap_or_default().iter().find(|e| stops(&e.action)).map(|e| e.at);
+        let root = match run.end {
+            End::Stop(root) => Some(root),
+            End::Broken => None,
+        };
+        let straddled = run.straddled;
+        let stream = Stream {
+            range: at as u64..run.at as u64,
+            protocol: run.protocol,
+            root,
+            broken_at: broken,
+            buried: false,
+        };
+        for (from, to) in straddled {
+            self.hunt(from, to, caps);
+        }
+        (stream, root.is_some(), run.at)
+    }
+
+    /// Searches bytes for pickles that import something. What is found is kept as a buried stream.
+    fn hunt(&mut self, from: usize, to: usize, caps: &Caps) {
+        let (mut at, mut spent) = (from, 0u64);
+        while let Some(start) = candidate(self.bytes, at, to) {
+            let before = self.checkpoint();
+            let run = Machine::new(self, start, caps).run(ATTEMPT);
+            spent += run.opcodes + ((run.at - start) / 64) as u64;
+            let root = if let End::Stop(root) = run.end { Some(root) } else { None };
+            let (end, protocol) = (run.at, run.protocol);
+            if self.imports_since(&before) {
+                let range = start as u64..end as u64;
+                self.streams.push(Stream { range, protocol, root, broken_at: None, buried: true });
+                at = end.max(start + 1);
+            } else {
+                self.take_back(&before);
+                at = start + 1;
+            }
+            if spent > ATTEMPTS {
+                self.fault(at, Fault::Limit("the search for buried pickles"));
+                break;
+            }
+        }
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            nodes: self.nodes.len(),
+            imports: self.imports.len(),
+            events: self.events.len(),
+            elements: self.elements,
+            limited: self.limited,
+            arrays: self.arrays.len(),
+        }
+    }
+
+    fn take_back(&mut self, to: &Checkpoint) {
+        self.nodes.truncate(to.nodes);
+        for import in self.imports.drain(to.imports..) {
+            self.known.remove(&super::machine::key(&import.module, &import.name));
+        }
+        self.events.truncate(to.events);
+        self.arrays.truncate(to.arrays);
+        (self.elements, self.limited) = (to.elements, to.limited);
+    }
+
+    /// Whether anything since then imports under a name that is one.
+    fn imports_since(&self, then: &Checkpoint) -> bool {
+        self.events.iter().skip(then.events).any(|e| match e.action {
+            Action::Import(i) => self.imports.get(i as usize).is_some_and(super::value::Import::is_plausible),
+            _ => false,
+        })
+    }
+}
+
+/// The next offset at which a pickle can begin that imports: PROTO, a GLOBAL or INST with two words, or text of a word
+/// in front of a `STACK_GLOBAL`.
+fn candidate(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
+    (from..to.min(bytes.len())).find(|&i| {
+        let here = bytes.get(i..).unwrap_or_default();
+        match here {
+            [0x80, 0..=5, rest @ ..] => rest.first().is_some(),
+            [b'c' | b'i', rest @ ..] => two_words(rest),
+            [0x8c, n, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
+            [b'X', n, 0, 0, 0, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
+            [b'U', n, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
+            [b'S', b'\'' | b'"', rest @ ..] | [b'V', rest @ ..] => {
+                let line = &rest[..rest.len().min(200)];
+                line.iter().position(|&b| b == b'\n').is_some_and(|n| {
+                    let word = line[..n].strip_suffix(b"'").unwrap_or(&line[..n]);
+                    is_word(word.strip_suffix(b"\"").unwrap_or(word))
+                })
+            }
+            _ => false,
+        }
+    })
+}
+
+fn two_words(rest: &[u8]) -> bool {
+    let look = &rest[..rest.len().min(400)];
+    let mut lines = look.split(|&b| b == b'\n');
+    let whole = look.iter().filter(|&&b| b == b'\n').take(2).count() == 2;
+    let word = |l: Option<&[u8]>| l.is_some_and(|l| is_word(l.strip_suffix(b"\r").unwrap_or(l)));
+    whole && word(lines.next()) && word(lines.next())
+}
+
+/// A Python name, possibly dotted.
+pub(super) fn is_word(word: &[u8]) -> bool {
+    let begins = word.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+    begins && word.len() <= 200 && word.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+}
