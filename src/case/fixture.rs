@@ -29,6 +29,7 @@ pub fn case_file(id: &str) -> CaseFile {
                 mean: vec![0.49],
                 std: vec![0.1],
             }),
+            analyse_flagged: false,
         }),
         data: Vec::new(),
         artefacts: Vec::new(),

@@ -147,6 +147,9 @@ pub struct CaseOptions {
     /// Architecture of bare weights: a built-in name, or a network description file (JSON).
     #[arg(long, value_name = "NAME|FILE")]
     pub architecture: Option<String>,
+    /// Analyse the network of a file that triage flags or rejects too. It is read as data; nothing of it is run.
+    #[arg(long)]
+    pub analyse_flagged: bool,
 }
 
 /// `--effort`.

@@ -17,6 +17,12 @@ pub fn case(paths: &[PathBuf], options: &CaseOptions) -> anyhow::Result<CaseFile
         };
         model.architecture = Some(architecture.clone());
     }
+    if options.analyse_flagged {
+        let Some(model) = &mut case.model else {
+            return Err(Usage("--analyse-flagged needs a model".into()).into());
+        };
+        model.analyse_flagged = true;
+    }
     Ok(case)
 }
 

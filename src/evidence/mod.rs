@@ -17,6 +17,7 @@ pub mod provenance;
 pub mod register;
 pub mod safetensors;
 pub mod text;
+pub mod torch;
 pub mod wire;
 
 pub use array::RawArray;

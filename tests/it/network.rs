@@ -31,7 +31,16 @@ fn bytes(path: &Path) -> Bytes {
 /// `[model]` of the zoo's case, read from its description.
 fn entry(case: &Path, model: &str, input: Option<InputSpec>) -> ModelEntry {
     let path = case.join(model);
-    ModelEntry { path, architecture: None, sha256: None, signature: None, key: None, labels: None, input }
+    ModelEntry {
+        path,
+        architecture: None,
+        sha256: None,
+        signature: None,
+        key: None,
+        labels: None,
+        input,
+        analyse_flagged: false,
+    }
 }
 
 fn input(case: &Path) -> InputSpec {
@@ -180,9 +189,72 @@ fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
     assert_eq!(named.logits(x.view()).unwrap(), load(&case, "model.safetensors").logits(x.view()).unwrap());
     let cut = Bytes { data: Arc::new(whole.data[..whole.data.len() - 5].to_vec()), ..whole.clone() };
     assert_eq!(open(&cut, Some(Architecture::Named("smallcnn")), 0).unwrap_err().code, "st.offset.eof");
-    let pickle = bytes(&case.join("model.pt"));
+    // A checkpoint is read as data; a pickle that is no checkpoint stays closed.
+    let checkpoint = open(&bytes(&case.join("model.pt")), None, 0).unwrap();
+    assert_eq!(checkpoint.logits(x.view()).unwrap(), named.logits(x.view()).unwrap());
+    let pickle = Bytes { data: Arc::new(b"\x80\x02cos\nsystem\nq\0.".to_vec()), ..whole };
     let error = open(&pickle, None, 0).unwrap_err();
     assert!(error.code == "model.format" && error.to_string().contains("never loaded"), "{error}");
+}
+
+/// `cargo test --test it network::every -- --nocapture` prints the table: each model of the zoo in each form it comes in,
+/// the largest difference to the reference logits over the largest of them, and what was inferred.
+#[test]
+fn every_form_of_every_model_agrees_with_the_reference() {
+    let mut refused = Vec::new();
+    let mut shown = 0;
+    for case in cases() {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        let (x, want) = (images(&case, 64), reference(&case, "logits"));
+        let mut files: Vec<String> = std::fs::read_dir(&case)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|f| {
+                f.starts_with("model.") && !f.ends_with("toml")
+                    || f.starts_with("model_full")
+                    || f.starts_with("original")
+            })
+            .collect();
+        files.sort();
+        for file in files {
+            let path = case.join(&file);
+            // How images enter is what the case file says; the layers are found in the file, or inferred.
+            let mut opened = open_model(
+                &entry(&case, &file, Some(input(&case))),
+                &bytes(&path),
+                None,
+                &[],
+                &Limits::default(),
+            );
+            let mut how = "unaided";
+            if opened.is_err() {
+                how = "with arch.json";
+                let (arch, text) =
+                    (case.join("arch.json"), std::fs::read_to_string(case.join("arch.json")).unwrap());
+                let described = Architecture::Description { path: &arch, text: &text };
+                opened = open_model(
+                    &entry(&case, &file, None),
+                    &bytes(&path),
+                    Some(described),
+                    &[],
+                    &Limits::default(),
+                );
+                if file.starts_with("original") || file.ends_with(".pt") {
+                    refused.push(format!("{name}/{file}"));
+                }
+            }
+            let model = opened.unwrap_or_else(|e| panic!("{name}/{file}: {e}"));
+            let apart = distance(model.outputs(x.view()).unwrap().view(), want.view());
+            let facts: Vec<String> = model.facts.iter().map(Untrusted::shown).collect();
+            let inferred =
+                facts.iter().find_map(|f| f.strip_prefix("architecture inferred: ")?.split(';').next());
+            println!("{name:4} {file:40} {how:15} {apart:.1e} {}", inferred.unwrap_or(""));
+            assert!(apart < 1e-3, "{name}/{file}: {apart}");
+            shown += 1;
+        }
+    }
+    println!("not opened unaided: {refused:?}");
+    assert!(shown == 0 || refused.is_empty(), "{refused:?}");
 }
 
 /// `cargo test --test it network::speed -- --ignored --nocapture`: images a second of one thread at batch 32, by the

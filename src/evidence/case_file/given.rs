@@ -44,6 +44,7 @@ pub(super) fn from_paths(
                     key: None,
                     labels: None,
                     input: None,
+                    analyse_flagged: false,
                 });
             }
             Kind::Other => case.artefacts.push(path),

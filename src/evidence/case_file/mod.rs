@@ -57,6 +57,9 @@ pub struct ModelEntry {
     pub labels: Option<PathBuf>,
     /// How pixels become network input; `None` leaves it to the network's own shape, range 0..1, no normalisation.
     pub input: Option<InputSpec>,
+    /// The responder said that a file which would act when loaded is to be analysed all the same (as data).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub analyse_flagged: bool,
 }
 
 /// `[model.input]`: how an image becomes network input: `(lo + pixel/255·(hi − lo) − mean) / std` per channel.

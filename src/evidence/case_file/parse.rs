@@ -234,6 +234,7 @@ impl File<'_> {
             labels: self.optional(m.labels.as_ref())?,
             architecture: m.architecture.map(Spanned::into_inner),
             input: m.input.map(|i| self.input(&i)).transpose()?,
+            analyse_flagged: false,
         })
     }
 

@@ -161,7 +161,7 @@ fn weight(code: &str) -> (Ruling, Concern, Severity) {
         // A path that another input could switch on.
         "onnx.architecture.branch" | "torchscript.branch" => (Review, Backdoor, Medium),
         // For a person to look at.
-        "pickle.global.unknown" => (Review, UnsafeFormat, Medium),
+        "pickle.global.unknown" | "format.unsafe" => (Review, UnsafeFormat, Medium),
         "zip.code_member"
         | "tar.code_member"
         | "container.lz4"
