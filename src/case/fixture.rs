@@ -30,6 +30,7 @@ pub fn case_file(id: &str) -> CaseFile {
                 std: vec![0.1],
             }),
             analyse_flagged: false,
+            external_data: false,
         }),
         data: Vec::new(),
         artefacts: Vec::new(),

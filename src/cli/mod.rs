@@ -150,6 +150,9 @@ pub struct CaseOptions {
     /// Analyse the network of a file that triage flags or rejects too. It is read as data; nothing of it is run.
     #[arg(long)]
     pub analyse_flagged: bool,
+    /// Read weights that an ONNX file keeps in files beside it (in its own folder, no links).
+    #[arg(long)]
+    pub external_data: bool,
 }
 
 /// `--effort`.

@@ -33,6 +33,9 @@ pub struct RunArgs {
     /// Run the network of a file that triage flags or rejects too. It is read as data; nothing else of it is run.
     #[arg(long)]
     analyse_flagged: bool,
+    /// Read weights that an ONNX file keeps in files beside it.
+    #[arg(long)]
+    external_data: bool,
     /// Where to write `logits` (N×K) and `activations`.
     #[arg(short, long, value_name = "FILE.safetensors")]
     output: PathBuf,
@@ -85,6 +88,7 @@ fn case(args: &RunArgs) -> anyhow::Result<CaseFile> {
         data: vec![data],
         architecture: args.architecture.clone(),
         analyse_flagged: args.analyse_flagged,
+        external_data: args.external_data,
         ..CaseOptions::default()
     };
     let mut case = target::case(std::slice::from_ref(&args.model), &options)?;

@@ -17,6 +17,12 @@ pub fn case(paths: &[PathBuf], options: &CaseOptions) -> anyhow::Result<CaseFile
         };
         model.architecture = Some(architecture.clone());
     }
+    if options.external_data {
+        let Some(model) = &mut case.model else {
+            return Err(Usage("--external-data needs a model".into()).into());
+        };
+        model.external_data = true;
+    }
     if options.analyse_flagged {
         let Some(model) = &mut case.model else {
             return Err(Usage("--analyse-flagged needs a model".into()).into());

@@ -40,6 +40,7 @@ fn entry(case: &Path, model: &str, input: Option<InputSpec>) -> ModelEntry {
         labels: None,
         input,
         analyse_flagged: false,
+        external_data: false,
     }
 }
 
@@ -164,7 +165,11 @@ fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
     let refused = |architecture: Option<Architecture>, labels| {
         open(&whole, architecture, labels).unwrap_err().to_string()
     };
-    assert!(refused(None, 0).contains("model.safetensors: holds weights only"));
+    // What no built-in network asks for stays closed; what one asks for exactly is opened.
+    let nothing = bytes(&case.join("ref_logits.safetensors"));
+    let said = open(&nothing, None, 0).unwrap_err().to_string();
+    assert!(said.contains("ref_logits.safetensors: holds weights only"), "{said}");
+    assert!(open(&whole, None, 0).unwrap().facts.iter().any(|f| f.raw().contains("architecture inferred: smallcnn")));
     assert!(refused(Some(Architecture::Named("vgg")), 0).contains("no built-in architecture 'vgg'"));
     assert!(refused(Some(Architecture::Named("resnet8")), 0).contains("stem.weight"));
     assert!(
@@ -255,6 +260,44 @@ fn every_form_of_every_model_agrees_with_the_reference() {
     }
     println!("not opened unaided: {refused:?}");
     assert!(shown == 0 || refused.is_empty(), "{refused:?}");
+}
+
+/// Models exported elsewhere: `LAOCOON_EXPORTS=FOLDER cargo test --test it network::exports -- --ignored --nocapture`. Each
+/// folder below it has `model.onnx` or `model.pt` and `ref.safetensors` with `x` (N×C×H×W, as the network takes it) and
+/// `logits`. Prints what opens and how far it is from the reference; what opens must agree.
+#[test]
+#[ignore = "needs exported models"]
+fn exports() {
+    let Some(root) = std::env::var_os("LAOCOON_EXPORTS") else {
+        return println!("skipped: no LAOCOON_EXPORTS");
+    };
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.sort();
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let data = std::fs::read(folder.join("ref.safetensors")).unwrap();
+        let file = SafeTensors::parse(&folder, &data, &Limits::default()).unwrap();
+        let x = file.require("x").unwrap().to_f32().unwrap().into_dimensionality::<ndarray::Ix4>().unwrap();
+        let want = file.require("logits").unwrap().to_f32().unwrap().into_dimensionality::<Ix2>().unwrap();
+        let shape = [x.shape()[1], x.shape()[2], x.shape()[3]];
+        let input = InputSpec { shape, range: [0.0, 1.0], mean: vec![], std: vec![] };
+        for name in ["model.onnx", "model.pt"].into_iter().filter(|n| folder.join(n).is_file()) {
+            let mut entry = entry(&folder, name, Some(input.clone()));
+            entry.external_data = true;
+            let shown = format!("{}/{name}", folder.file_name().unwrap().to_string_lossy());
+            match open_model(&entry, &bytes(&folder.join(name)), None, &[], &Limits::default()) {
+                Err(e) => println!("{shown:40} not opened: {} {}", e.place, e.reason),
+                Ok(model) => {
+                    let apart = distance(model.outputs(x.view()).unwrap().view(), want.view());
+                    println!("{shown:40} {apart:.1e}");
+                    if apart.is_nan() || apart > 1e-3 {
+                        wrong.push(shown);
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 /// `cargo test --test it network::speed -- --ignored --nocapture`: images a second of one thread at batch 32, by the

@@ -45,6 +45,7 @@ pub(super) fn from_paths(
                     labels: None,
                     input: None,
                     analyse_flagged: false,
+                    external_data: false,
                 });
             }
             Kind::Other => case.artefacts.push(path),

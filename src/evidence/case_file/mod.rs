@@ -60,6 +60,9 @@ pub struct ModelEntry {
     /// The responder said that a file which would act when loaded is to be analysed all the same (as data).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub analyse_flagged: bool,
+    /// Weights that an ONNX file keeps in files beside it are to be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external_data: bool,
 }
 
 /// `[model.input]`: how an image becomes network input: `(lo + pixel/255·(hi − lo) − mean) / std` per channel.

@@ -44,6 +44,8 @@ struct RawModel {
     key: Text,
     labels: Text,
     input: Option<RawInput>,
+    #[serde(default)]
+    external_data: bool,
 }
 
 #[derive(Deserialize)]
@@ -235,6 +237,7 @@ impl File<'_> {
             architecture: m.architecture.map(Spanned::into_inner),
             input: m.input.map(|i| self.input(&i)).transpose()?,
             analyse_flagged: false,
+            external_data: m.external_data,
         })
     }
 

@@ -112,6 +112,7 @@ pub fn describe(format: Format) -> &'static Description {
         ),
         Format::Npy => d!("npy", "NumPy array", No, "", DATA),
         Format::Npz => d!("npz", "NumPy arrays (npz)", No, "", DATA),
+        Format::CifarBinary => d!("cifar-binary", "CIFAR binary batch", No, "", DATA),
         Format::Idx => d!("idx", "IDX array (MNIST format)", No, "", DATA),
         Format::ImageFolder => d!("image-folder", "folder of images", No, "", DATA),
         Format::Image => d!("image", "image", No, "", "read as a sample of a data set"),

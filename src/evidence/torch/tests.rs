@@ -2,7 +2,7 @@ use super::*;
 use std::io::Write as _;
 
 /// Protocol 2, written by hand.
-struct P(Vec<u8>);
+struct P;
 
 impl P {
     fn text(s: &str) -> Vec<u8> {

@@ -47,7 +47,8 @@ pub fn open_model(
         found if torch::is_checkpoint(found) => weights::open_checkpoint(entry, bytes, architecture, limits)?,
         found => {
             refuse_others(path, found)?;
-            let read = onnx::read(path, &bytes.data, entry.input.as_ref().map(|i| i.shape), limits)?;
+            let read = if entry.external_data { onnx::read_with_external } else { onnx::read };
+            let read = read(path, &bytes.data, entry.input.as_ref().map(|i| i.shape), limits)?;
             (read.graph, read.facts, None, Vec::new())
         }
     };

@@ -121,6 +121,7 @@ impl Scan<'_> {
             | Format::Csv
             | Format::Image
             | Format::Idx
+            | Format::CifarBinary
             | Format::ImageFolder
             | Format::Folder => {
                 self.packed(data, name, found, depth);
@@ -258,6 +259,7 @@ impl Scan<'_> {
                 | Format::Toml
                 | Format::Image
                 | Format::Idx
+                | Format::CifarBinary
         );
         let packed = Packing::of(data).is_some() || tar::is_tar(data) || container(data).is_some();
         if plain && !packed && data.len() <= 64 << 20 {

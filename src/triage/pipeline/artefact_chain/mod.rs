@@ -243,6 +243,7 @@ impl Chain<'_> {
             labels: None,
             input: own.and_then(|m| m.input.clone()),
             analyse_flagged: own.is_some_and(|m| m.analyse_flagged),
+            external_data: false,
         };
         let limits = Limits::default();
         if let Some(why) = held_back(&found.bytes, &limits).filter(|_| !entry.analyse_flagged) {
