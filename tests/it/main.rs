@@ -6,6 +6,7 @@
 mod cases;
 mod data_side;
 mod evidence;
+mod faults;
 mod hostile;
 mod house;
 mod model_side;

@@ -22,7 +22,7 @@ pub struct ModelVerdict;
 pub const ID: &str = "model-verdict";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "model-verdict",
     title: "Verdict on the model",
     phase: Phase::Detection,
     version: 1,

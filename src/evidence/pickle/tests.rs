@@ -66,6 +66,15 @@ fn reading_goes_on_after_errors_and_over_all_streams() {
 }
 
 #[test]
+fn two_words_behind_an_i_are_prose_unless_a_pickle_leads_there_or_ends_there() {
+    let os = [("os".to_owned(), "system".to_owned())];
+    assert!(imports(b"# hosts\n*.signs.example\npypi.org\nfiles.pythonhosted.org\n").is_empty());
+    assert!(imports(b"# (mirrors) and hosts\n*.signs.example\npypi.org\nfiles\n").is_empty());
+    assert_eq!(imports(b"# hosts\n(S'touch x'\nios\nsystem\nfiles"), os);
+    assert_eq!(imports(b"# hosts\nios\nsystem\n."), os);
+}
+
+#[test]
 fn faults_have_codes() {
     let cases: [(&[u8], &str); 14] = [
         (b"\x80\x04X\xff\0\0\0ab", "pickle.truncated"),
