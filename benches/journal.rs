@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench journal -- [RECORDS] [APPENDS]`
 
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures time and says it")]
+
 use laocoon::case::journal::{self, Journal};
 use laocoon::case::{Event, Session, line};
 use laocoon::evidence::{CaseFile, Limits};

@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
         } else {
             0
         };
-        next += if flags & 4 != 0 { 8 } else { 0 } + if flags & 0x10 != 0 { 1 } else { 0 };
+        next += if flags & 4 != 0 { 8 } else { 0 } + u64::from(flags & 0x10 != 0);
         let width = 1usize << (flags & 3);
         let name = self.number(next, width)?;
         next = next.checked_add(width as u64)?.checked_add(name)?;

@@ -245,7 +245,9 @@ pub fn issues(
 }
 
 fn mark(marked: &mut [bool], which: &[usize]) {
-    which.iter().for_each(|&i| marked[i] = true);
+    for &i in which {
+        marked[i] = true;
+    }
 }
 
 fn members(labels: &[usize], k: usize) -> Vec<Vec<usize>> {

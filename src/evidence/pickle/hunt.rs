@@ -170,11 +170,11 @@ fn candidate(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
     (from..to.min(bytes.len())).find(|&i| {
         let here = bytes.get(i..).unwrap_or_default();
         match here {
-            [0x80, 0..=5, rest @ ..] => rest.first().is_some(),
+            [0x80, 0..=5, rest @ ..] => !rest.is_empty(),
             [b'c' | b'i', rest @ ..] => two_words(rest),
-            [0x8c, n, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
-            [b'X', n, 0, 0, 0, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
-            [b'U', n, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
+            [0x8c | b'U', n, rest @ ..] | [b'X', n, 0, 0, 0, rest @ ..] => {
+                *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word)
+            }
             [b'S', b'\'' | b'"', rest @ ..] | [b'V', rest @ ..] => {
                 let line = &rest[..rest.len().min(200)];
                 line.iter().position(|&b| b == b'\n').is_some_and(|n| {

@@ -54,10 +54,7 @@ impl Manifest {
     pub(super) fn of_table(text: &str) -> Result<Self, String> {
         let table = Table::read(text)?;
         let column = |names: &[&str]| table.column(names);
-        let (path, digest) = (
-            column(&["path", "file", "filename", "name", "image"]),
-            column(&DIGESTS),
-        );
+        let (path, digest) = (column(&["path", "file", "filename", "name", "image"]), column(&DIGESTS));
         let (label, count) =
             (column(&["label", "class", "class_name", "target"]), column(&["count", "samples", "n"]));
         let mut out = Self::default();
