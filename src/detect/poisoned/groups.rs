@@ -32,7 +32,7 @@ pub struct Group {
     /// Distance between group and rest along the line between their means, in pooled standard deviations; the sample at
     /// hand never helps to draw its own line.
     pub separation: f64,
-    /// How far the group's median lies past [`NEARLY`] of the clean images, along the same line.
+    /// How far the group's median lies past `NEARLY` of the clean images, along the same line.
     pub past_clean: f64,
 }
 
