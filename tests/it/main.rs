@@ -7,6 +7,7 @@ mod cases;
 mod data_side;
 mod evidence;
 mod faults;
+mod fuzz;
 mod hostile;
 mod house;
 mod model_side;
