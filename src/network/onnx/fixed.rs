@@ -361,7 +361,7 @@ fn dequantised<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault
     let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).unwrap_or(usize::MAX);
     let scale: Vec<f32> = scale.iter().copied().collect();
     let along = if scale.len() == 1 { 1 } else { numbers.shape().get(axis).copied().unwrap_or(0) };
-    if scale.len() != zero.len() || scale.len() != along {
+    if scale.is_empty() || scale.len() != zero.len() || scale.len() != along {
         let reason =
             format!("{} scales and {} zero points for shape {:?}", scale.len(), zero.len(), numbers.shape());
         return Err(step.fault("onnx.graph.shape", reason));

@@ -7,6 +7,9 @@ pub(super) fn fits(s: &Shapes, _: Option<[usize; 3]>) -> Vec<Match<'_>> {
     [torchvision(s), cifar(s)].into_iter().flatten().collect()
 }
 
+/// Layers of a block.
+const LAYERS: usize = 256;
+
 fn layers(blocks: &[usize]) -> usize {
     blocks.iter().sum::<usize>() * 2 + blocks.len() + 1
 }
@@ -22,6 +25,8 @@ fn torchvision(s: &Shapes) -> Option<Match<'_>> {
         if count == 0 {
             break;
         }
+        // A block of more layers would be built to exhaust: each layer joins all before it.
+        (count <= LAYERS).then_some(())?;
         blocks.push(count);
         let mut parts = vec![net.at()];
         for i in 1..=count {
@@ -61,6 +66,8 @@ fn cifar(s: &Shapes) -> Option<Match<'_>> {
         if count == 0 {
             break;
         }
+        // A block of more layers would be built to exhaust: each layer joins all before it.
+        (count <= LAYERS).then_some(())?;
         blocks.push(count);
         for i in 0..count {
             let name = |part: &str| format!("dense{stage}.{i}.{part}");
