@@ -3,7 +3,7 @@
 
 use crate::shared;
 use laocoon::evidence::safetensors::SafeTensors;
-use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry, Untrusted};
+use laocoon::evidence::{Bytes, CaseFile, InputSpec, Limits, ModelEntry, Untrusted};
 use laocoon::network::Model;
 use laocoon::network::load::{Architecture, open_model};
 use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2};
@@ -169,7 +169,13 @@ fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
     let nothing = bytes(&case.join("ref_logits.safetensors"));
     let said = open(&nothing, None, 0).unwrap_err().to_string();
     assert!(said.contains("ref_logits.safetensors: holds weights only"), "{said}");
-    assert!(open(&whole, None, 0).unwrap().facts.iter().any(|f| f.raw().contains("architecture inferred: smallcnn")));
+    assert!(
+        open(&whole, None, 0)
+            .unwrap()
+            .facts
+            .iter()
+            .any(|f| f.raw().contains("architecture inferred: smallcnn"))
+    );
     assert!(refused(Some(Architecture::Named("vgg")), 0).contains("no built-in architecture 'vgg'"));
     assert!(refused(Some(Architecture::Named("resnet8")), 0).contains("stem.weight"));
     assert!(
@@ -260,6 +266,29 @@ fn every_form_of_every_model_agrees_with_the_reference() {
     }
     println!("not opened unaided: {refused:?}");
     assert!(shown == 0 || refused.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn a_checkpoint_that_triage_flags_is_opened_only_when_asked_for() {
+    let Some(checkpoint) = shared::path("zoo/d01/model.pt") else { return };
+    let whole = std::fs::read(checkpoint).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let load = |name: &str, bytes: &[u8], asked: bool| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut case = CaseFile::from_paths(&[path], &[], &Limits::default()).unwrap();
+        case.model.as_mut().unwrap().analyse_flagged = asked;
+        laocoon::investigation::load(&case, &Limits::default())
+    };
+    let plain = load("plain.pt", &whole, false);
+    assert!(plain.model.is_some(), "{:?}", plain.items[0].state);
+    // Bytes behind the archive that belong to nothing: triage flags what hides something.
+    let hiding = [&whole[..], &[0x5a; 200]].concat();
+    let held = load("hiding.pt", &hiding, false);
+    assert!(held.model.is_none());
+    assert_eq!(held.items[0].refusal_code(), Some("network.flagged"), "{:?}", held.items[0].state);
+    let asked = load("asked.pt", &hiding, true);
+    assert!(asked.model.is_some(), "{:?}", asked.items[0].state);
 }
 
 /// Models exported elsewhere: `LAOCOON_EXPORTS=FOLDER cargo test --test it network::exports -- --ignored --nocapture`. Each
