@@ -153,7 +153,12 @@ impl Builder<'_> {
     /// The section of questions and answers.
     pub(super) fn answers(&self) -> Section {
         let mut s = Section::new("answers", "Questions and answers");
-        let own = self.state.case.as_ref().map(|c| c.questions.as_slice()).unwrap_or_default();
+        s.say(
+            "Each answer starts with one of a fixed set of wordings; what was not determined is said under it. For a yes: \
+             'Yes: well supported' (high confidence: would stand alone), 'Probably' (medium: more likely than not), 'Possibly' \
+             (low: a lead only). Otherwise: 'Undecided', 'Nothing found within the limits stated', or 'Not determined'.",
+        );
+        let own = self.ledger.questions.as_slice();
         if !own.is_empty() {
             s.heading("Asked in this case");
             for question in own {
