@@ -157,8 +157,9 @@ fn list(out: &mut String, items: &[String]) {
 fn statement(out: &mut String, tone: Tone, heading: &str, lines: &[String]) {
     let _ = writeln!(
         out,
-        "<div class=\"statement {}\">\n<h4><span class=\"mark\" aria-hidden=\"true\">{}</span> {}</h4>",
+        "<div class=\"statement {}{}\">\n<h4><span class=\"mark\" aria-hidden=\"true\">{}</span> {}</h4>",
         class(tone),
+        if lines.len() <= 6 { " short" } else { "" },
         tone.mark(),
         esc(heading)
     );
@@ -176,8 +177,9 @@ fn table(out: &mut String, table: &Table) {
     let caption = esc(&table.caption);
     let _ = write!(
         out,
-        "<div class=\"wide{}\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>",
-        if table.rows.len() <= 6 { " short" } else { "" }
+        "<div class=\"wide{}{}\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>",
+        if table.rows.len() <= 6 { " short" } else { "" },
+        if table.columns.len() > 9 { " many" } else { "" }
     );
     for column in &table.columns {
         let _ = write!(out, "<th scope=\"col\"{}>{}</th>", numeric(column.numeric), esc(&column.name));

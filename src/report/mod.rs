@@ -71,9 +71,8 @@ impl PartialEq for Format {
 }
 
 impl Format {
-    /// All formats.
+    /// All formats, the usual one first.
     pub const ALL: [Format; 12] = [
-        text::FORMAT,
         html::FORMAT,
         markdown::FORMAT,
         json::FORMAT,
@@ -85,6 +84,7 @@ impl Format {
         in_toto::FORMAT,
         cyclonedx::FORMAT,
         navigator::FORMAT,
+        text::FORMAT,
     ];
 
     /// The name used on the command line and in the journal.
@@ -152,6 +152,8 @@ pub fn here() -> Option<PathBuf> {
         .filter(|d| d != Path::new("/"))
 }
 
+#[cfg(test)]
+mod exchange_tests;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

@@ -4,11 +4,11 @@ use super::{Format, Ledger, Write, build, html, json, markdown};
 use crate::case::CaseState;
 use crate::case::gate::{self, Terms};
 
-fn ledger() -> Ledger {
+pub fn ledger() -> Ledger {
     of(&case().0)
 }
 
-fn of(state: &CaseState) -> Ledger {
+pub fn of(state: &CaseState) -> Ledger {
     Ledger::of(state, &known(), gate::rule(state, &Terms::default()), None)
 }
 
@@ -18,7 +18,7 @@ fn report() -> Report {
 }
 
 /// The case in a format.
-fn written(format: Format) -> String {
+pub fn written(format: Format) -> String {
     match format.write {
         Write::Page(write) => write(&report()),
         Write::Data(write) => write(&ledger()),
@@ -174,9 +174,12 @@ fn an_empty_state_makes_a_report_that_says_so() {
     assert_eq!(json::scan(&of(&empty))["complete"], false);
 }
 
-/// Writes the page to `$LAOCOON_LOOK` for looking at; does nothing otherwise.
+/// Writes every format to `$LAOCOON_LOOK` for looking at; does nothing otherwise.
 #[test]
 fn show() {
     let Some(folder) = std::env::var_os("LAOCOON_LOOK") else { return };
-    std::fs::write(std::path::Path::new(&folder).join("report.html"), html::write(&report())).unwrap();
+    for format in Format::ALL {
+        let name = format!("report.{}", format.extension());
+        std::fs::write(std::path::Path::new(&folder).join(name), written(format)).unwrap();
+    }
 }

@@ -6,10 +6,12 @@
 mod cases;
 mod data_side;
 mod evidence;
+mod gate;
 mod hostile;
 mod house;
 mod model_side;
 mod network;
 mod pty;
+mod report;
 mod session;
 mod shared;
