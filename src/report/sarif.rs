@@ -8,6 +8,7 @@ use super::escape;
 use super::ledger::{Accusation, Exhibit, Ledger, Run, percent};
 use super::{Format, Write};
 use crate::case::gate::Standing;
+use crate::evidence::Role;
 use crate::evidence::text::visible;
 use crate::procedure::{Confidence, Severity, taxonomy};
 use serde_json::{Map, Value, json};
@@ -172,8 +173,12 @@ fn result(ledger: &Ledger, f: &Accusation) -> Value {
     if !finding.detail.is_empty() && finding.detail != finding.title {
         text = format!("{text}. {}", finding.detail);
     }
-    let mut locations: Vec<Value> =
-        ledger.rests_on(finding).into_iter().take(10).map(|e| location(ledger, e)).collect();
+    // First what is accused, then what it was compared with: the first place is where the alert is shown.
+    let mut on = ledger.rests_on(finding);
+    on.sort_by_key(|e| {
+        matches!(e.role, Role::Approved | Role::Expected | Role::AllowList | Role::Clean | Role::Labels)
+    });
+    let mut locations: Vec<Value> = on.into_iter().take(10).map(|e| location(ledger, e)).collect();
     if locations.is_empty() {
         // A result without a place is refused; the case file is what all findings have in common.
         locations.push(json!({"physicalLocation": {"artifactLocation": {"uri": "case.toml"}, "region": {"startLine": 1}}}));

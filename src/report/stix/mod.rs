@@ -149,7 +149,7 @@ impl<'a> Writer<'a> {
                 digests.iter().map(|d| format!("[file:hashes.'SHA-256' = '{d}']")).collect();
             let indicator = self.object(
                 "indicator",
-                &f.fingerprint,
+                &format!("{} {}", f.id, f.fingerprint),
                 json!({
                     "name": escape::cut(&finding.title, 500), "description": escape::cut(&finding.detail, 4000),
                     "indicator_types": ["compromised"], "pattern": pattern.join(" OR "), "pattern_type": "stix",
