@@ -157,4 +157,6 @@ mod exchange_tests;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
