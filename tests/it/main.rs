@@ -6,6 +6,8 @@
 mod cases;
 mod data_side;
 mod evidence;
+mod faults;
+mod fuzz;
 mod gate;
 mod hostile;
 mod house;
