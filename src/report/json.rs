@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     write: Write::Data(text),
 };
 
-/// The document as text; see [`escape::json`].
+/// The document as text, indented; what would act on a reader is a JSON escape.
 pub fn text(ledger: &Ledger) -> String {
     escape::json(&scan(ledger))
 }
