@@ -27,7 +27,11 @@ pub fn written(format: Format) -> String {
 
 #[test]
 fn markdown_is_as_agreed() {
-    insta::assert_snapshot!(markdown::write(&report()));
+    // The measured rates are those of the shipped table, which is made anew now and then.
+    let text = markdown::write(&report());
+    let (before, rates) = text.split_once("### Error rates\n").unwrap();
+    let (_, after) = rates.split_once("\n### ").unwrap();
+    insta::assert_snapshot!(format!("{before}### Error rates\n[…]\n### {after}"));
 }
 
 #[test]
