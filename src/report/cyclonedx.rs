@@ -1,4 +1,4 @@
-//! A bill of materials of what was examined: CycloneDX 1.6 with the model as a component and its card, data sets as data,
+//! A bill of materials of what was examined: `CycloneDX` 1.6 with the model as a component and its card, data sets as data,
 //! findings as annotations.
 
 use super::escape;

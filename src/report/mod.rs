@@ -125,7 +125,7 @@ pub fn render(format: Format, state: &CaseState, blobs: &dyn BlobSource) -> Stri
 /// The report of a state in a format.
 pub fn render_under(format: Format, state: &CaseState, blobs: &dyn BlobSource, under: &Under) -> String {
     match format.write {
-        Write::Page(write) => write(&build::report(ledger(state, under), state, blobs, &known())),
+        Write::Page(write) => write(&build::report(&ledger(state, under), state, blobs, &known())),
         Write::Data(write) => write(&ledger(state, under)),
     }
 }
@@ -137,7 +137,7 @@ pub fn ledger(state: &CaseState, under: &Under) -> Ledger {
 
 /// The report of a state, before it has a format.
 pub fn report(state: &CaseState, blobs: &dyn BlobSource) -> Report {
-    build::report(ledger(state, &Under::default()), state, blobs, &known())
+    build::report(&ledger(state, &Under::default()), state, blobs, &known())
 }
 
 fn known() -> Vec<&'static About> {

@@ -82,7 +82,7 @@ fn is_semantic(version: &str) -> bool {
     parts.len() == 3 && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// "neural-cleanse" as "NeuralCleanse".
+/// `neural-cleanse` as `NeuralCleanse`.
 fn pascal(id: &str) -> String {
     let word = |w: &str| {
         let mut letters = w.chars();

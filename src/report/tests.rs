@@ -14,7 +14,7 @@ pub fn of(state: &CaseState) -> Ledger {
 
 fn report() -> Report {
     let (state, figures) = case();
-    build::report(of(&state), &state, &figures, &known())
+    build::report(&of(&state), &state, &figures, &known())
 }
 
 /// The case in a format.
@@ -170,7 +170,7 @@ fn every_procedure_is_accounted_for() {
 fn an_empty_state_makes_a_report_that_says_so() {
     let empty = CaseState::default();
     let none = fixture::Figures(std::collections::BTreeMap::new());
-    let report = build::report(of(&empty), &empty, &none, &known());
+    let report = build::report(&of(&empty), &empty, &none, &known());
     let md = markdown::write(&report);
     assert!(md.contains("nothing was run") && md.contains("Not determined"));
     assert!(!md.contains("Nothing was found within the limits"));

@@ -1,4 +1,4 @@
-//! A case for TheHive 5: `case` for `POST /api/v1/case`, then `observables` and `procedures` one by one to the case made.
+//! A case for `TheHive` 5: `case` for `POST /api/v1/case`, then `observables` and `procedures` one by one to the case made.
 
 use super::escape;
 use super::ledger::Ledger;
@@ -6,6 +6,7 @@ use super::{Format, Write};
 use crate::case::line::is_sha256;
 use crate::procedure::{Severity, Verdict, taxonomy};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// The format.
 pub const FORMAT: Format = Format {
@@ -48,22 +49,23 @@ fn case(ledger: &Ledger) -> Value {
     let mut text =
         format!("Verdict: **{}**. There is no verdict \"clean\".\n\n", ledger.assessment.verdict.name());
     for question in &ledger.questions {
-        text.push_str(&format!("- Asked: {}\n", md(question)));
+        let _ = writeln!(text, "- Asked: {}", md(question));
     }
     for f in &ledger.findings {
         let grade = format!("{:?} severity, {:?} confidence", f.finding.severity, f.finding.confidence)
             .to_lowercase();
-        text.push_str(&format!("- {} ({grade}, {}): {}\n", f.id, f.standing.name(), md(&f.finding.title)));
+        let _ = writeln!(text, "- {} ({grade}, {}): {}", f.id, f.standing.name(), md(&f.finding.title));
     }
     for line in &ledger.open {
-        text.push_str(&format!("- Open: {}\n", md(line)));
+        let _ = writeln!(text, "- Open: {}", md(line));
     }
-    text.push_str(&format!(
-        "\nJournal head `{}`, results `{}`, laocoon {}.\n",
+    let _ = writeln!(
+        text,
+        "\nJournal head `{}`, results `{}`, laocoon {}.",
         ledger.head,
         ledger.results,
         md(&ledger.tool)
-    ));
+    );
     let mut concerns: Vec<_> = ledger.findings.iter().map(|f| f.finding.concern).collect();
     concerns.sort_unstable();
     concerns.dedup();

@@ -30,9 +30,14 @@ struct Builder<'a> {
 }
 
 /// The report of a state; `known` are the procedures of this program.
-pub fn report(ledger: Ledger, state: &CaseState, blobs: &dyn BlobSource, known: &[&'static About]) -> Report {
+pub fn report(
+    ledger: &Ledger,
+    state: &CaseState,
+    blobs: &dyn BlobSource,
+    known: &[&'static About],
+) -> Report {
     let mut b = Builder {
-        ledger: &ledger,
+        ledger,
         state,
         blobs,
         known,

@@ -73,12 +73,12 @@ impl<'a> Writer<'a> {
             }
         }
         let techniques = ledger.techniques();
-        all.extend(techniques.iter().filter_map(|id| self.attack_pattern(id)));
+        all.extend(techniques.iter().filter_map(|id| Self::attack_pattern(id)));
         for mitigation in taxonomy::MITIGATIONS {
             let hit: Vec<&str> =
                 techniques.iter().copied().filter(|t| mitigation.addresses.contains(t)).collect();
             if let Some(id) = published::id(mitigation.id).filter(|_| !hit.is_empty()) {
-                all.push(self.course_of_action(mitigation, id));
+                all.push(Self::course_of_action(mitigation, id));
                 for technique in hit.iter().filter_map(|t| published::id(t)) {
                     all.push(self.relationship("mitigates", id, technique));
                 }
@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn attack_pattern(&self, atlas: &str) -> Option<Value> {
+    fn attack_pattern(atlas: &str) -> Option<Value> {
         let technique = taxonomy::TECHNIQUES.iter().find(|t| t.id == atlas)?;
         let phases: Vec<Value> = technique
             .tactics
@@ -116,7 +116,7 @@ impl<'a> Writer<'a> {
         }))
     }
 
-    fn course_of_action(&self, mitigation: taxonomy::Mitigation, id: &str) -> Value {
+    fn course_of_action(mitigation: taxonomy::Mitigation, id: &str) -> Value {
         json!({
             "type": "course-of-action", "spec_version": "2.1", "id": id,
             "created": ATLAS_SINCE, "modified": ATLAS_SINCE, "name": mitigation.name,
