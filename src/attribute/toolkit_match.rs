@@ -206,6 +206,7 @@ pub(super) mod tests {
                 artefacts: vec![],
                 pipeline: None,
                 deployment: None,
+                handling: None,
                 unexamined: vec![],
                 text: String::new(),
                 root: ".".into(),

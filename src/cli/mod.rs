@@ -5,6 +5,7 @@
 mod bundle;
 mod diff;
 mod explain;
+mod gate;
 mod inspect;
 mod lab;
 mod open;

@@ -21,7 +21,7 @@ pub mod torch;
 pub mod wire;
 
 pub use array::RawArray;
-pub use case_file::{CaseFile, DataEntry, Deployment, InputSpec, ModelEntry, Pipeline};
+pub use case_file::{CaseFile, DataEntry, Deployment, Handling, InputSpec, ModelEntry, Pipeline};
 pub use dataset::DataSet;
 pub use error::EvidenceError;
 pub use format::Format;
