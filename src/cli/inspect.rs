@@ -25,7 +25,7 @@ pub struct InspectArgs {
     #[arg(long, value_name = "NAME|FILE", requires = "network")]
     architecture: Option<String>,
     /// With --network: channels,height,width of the images, where the file leaves them open.
-    #[arg(long, value_name = "C,H,W", requires = "network", value_delimiter = ',', num_args = 3)]
+    #[arg(long, value_name = "C,H,W", requires = "network", value_delimiter = ',')]
     input: Vec<usize>,
     /// With --network: also the network of a file that triage flags or rejects. It is read as data; nothing of it is run.
     #[arg(long, requires = "network")]

@@ -15,6 +15,9 @@ pub(super) fn run(args: &InspectArgs, limits: &Limits) -> anyhow::Result<Exit> {
     if let Some(folder) = args.paths.iter().find(|p| p.is_dir()) {
         return Err(Usage(format!("{}: a folder; --network takes model files", folder.display())).into());
     }
+    if !matches!(args.input.len(), 0 | 3) {
+        return Err(Usage("--input takes three numbers: channels,height,width".to_owned()).into());
+    }
     let (mut text, mut files, mut whole) = (String::new(), Vec::new(), true);
     for path in &args.paths {
         let bytes = intake::read(path, limits)?;
