@@ -4,7 +4,8 @@ use super::stamping::Stamp;
 use crate::detect::stamp::Trigger;
 use crate::evidence::safetensors::SafeTensors;
 use crate::evidence::text::visible;
-use crate::evidence::{Limits, intake};
+use crate::evidence::intake::{self, Bytes};
+use crate::evidence::Limits;
 use crate::procedure::Case;
 use image::{ImageFormat, ImageReader};
 use serde_json::{Value, json};
@@ -93,8 +94,8 @@ pub fn line(text: &str, [c, h, w]: [usize; 3]) -> Result<Given, String> {
     Ok(Given { stamp: Stamp::Blend(Trigger { mask, pattern }), record: json!({"patch": visible(text)}) })
 }
 
-/// Reads mask and pattern from files of the case's folder (or absolute paths): PNGs, the mask's levels its opacity; or one
-/// safetensors file with `mask` (H×W or C×H×W) and `pattern` (C×H×W), both 0..=1.
+/// Reads mask and pattern from files of the case's folder (or absolute paths): PNGs, the mask's levels its opacity; or
+/// safetensors with `mask` (H×W or C×H×W) and `pattern` (C×H×W), both 0..=1, in one file or in one each (as blobs are).
 ///
 /// # Errors
 /// A path that leaves the folder, a file that cannot be read, other shapes than the network's; says which.
@@ -118,8 +119,10 @@ pub fn files(case: &Case, mask: &str, pattern: Option<&str>, shape: [usize; 3]) 
         let record = json!({"mask": named(mask, &first.sha256), "pattern": named(pattern, &second.sha256)});
         return Ok(Given { stamp, record });
     }
-    let tensors = SafeTensors::parse(Path::new(mask), &first.data, &limits).map_err(|e| e.to_string())?;
-    let array = |name: &str, shapes: &[&[usize]]| -> Result<Vec<f32>, String> {
+    // As blobs are kept, each array in a file of its own; or both in one.
+    let second = pattern.map(read).transpose()?;
+    let array = |name: &str, from: &Bytes, shapes: &[&[usize]]| -> Result<Vec<f32>, String> {
+        let tensors = SafeTensors::parse(&from.path, &from.data, &limits).map_err(|e| e.to_string())?;
         let array = tensors.require(name).and_then(|a| a.to_f32()).map_err(|e| e.to_string())?;
         if !shapes.contains(&array.shape()) {
             return Err(format!("{name} has shape {:?}, the network takes {shape:?}", array.shape()));
@@ -130,10 +133,14 @@ pub fn files(case: &Case, mask: &str, pattern: Option<&str>, shape: [usize; 3]) 
         Ok(array.iter().copied().collect())
     };
     let stamp = Stamp::Blend(Trigger {
-        mask: array("mask", &[&[h, w], &[c, h, w]])?,
-        pattern: array("pattern", &[&[c, h, w]])?,
+        mask: array("mask", &first, &[&[h, w], &[c, h, w]])?,
+        pattern: array("pattern", second.as_ref().unwrap_or(&first), &[&[c, h, w]])?,
     });
-    Ok(Given { stamp, record: json!({"mask": named(mask, &first.sha256)}) })
+    let mut record = json!({"mask": named(mask, &first.sha256)});
+    if let (Some(pattern), Some(second), Value::Object(all)) = (pattern, &second, &mut record) {
+        all.insert("pattern".into(), named(pattern, &second.sha256));
+    }
+    Ok(Given { stamp, record })
 }
 
 /// A PNG as C×H×W values in 0..=1; its size is checked before it is decoded.

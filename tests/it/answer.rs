@@ -170,3 +170,110 @@ fn recovered_triggers_lie_where_the_true_ones_do() {
         assert!(placed[1] > 0 && enough(placed) && works[0] == works[1] && enough(told));
     }
 }
+
+/// Attacks with the defaults of four toolkits and one more attack of the first, as the table of fingerprints has them.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("BackdoorBench", r#"{"attack": "badnet", "target": 0, "rate": 0.1, "trigger": {"kind": "patch", "size": 3}}"#),
+    ("BackdoorBox", r#"{"attack": "BadNets", "target": 1, "rate": 0.05, "trigger": {"kind": "patch", "size": 3}}"#),
+    ("TrojanZoo", r#"{"attack": "badnet", "target": 0, "rate": 0.01, "trigger": {"kind": "patch", "size": 3, "at": "top-left"}}"#),
+    ("TDC2022, MNTD", r#"{"attack": "patch", "target": 7, "rate": 0.05, "trigger": {"kind": "patch", "size": [6, 5], "shape": "noise", "at": [9, 17], "seed": 4}}"#),
+    ("Neural Cleanse repository", r#"{"attack": "GTSRB", "target": 9, "rate": 0.1, "trigger": {"kind": "patch", "size": 4, "margin": 1}}"#),
+    ("BackdoorBench", r#"{"attack": "sig", "target": 0, "rate": 0.1, "trigger": {"kind": "sinusoid", "delta": 40, "frequency": 6}}"#),
+];
+
+/// Toolkits whose share is the best, or within a third of it, best first.
+fn first_or_tied(toolkits: &Value) -> Vec<String> {
+    let all: Vec<(String, f64)> = toolkits
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|t| t["toolkit"] != "none of the listed")
+        .map(|t| (t["toolkit"].as_str().unwrap().to_owned(), t["share"].as_f64().unwrap()))
+        .collect();
+    let best = all.iter().map(|t| t.1).fold(0.0, f64::max);
+    all.into_iter().filter(|t| t.1 * 3.0 >= best).map(|t| t.0).collect()
+}
+
+/// Networks trained on drawn road signs with each toolkit's defaults; `TOOLKITS` names some by number.
+#[test]
+#[ignore = "trains six networks: cargo test --release --test it the_toolkit -- --ignored --nocapture"]
+fn the_toolkit_whose_defaults_were_used_comes_first_or_ties() {
+    use laocoon::lab::draw::road_signs;
+    use laocoon::lab::implant::{Attack, Given};
+    use laocoon::lab::train::{Recipe, train};
+    use laocoon::network::description::Description;
+    use laocoon::procedure::{Case, Context, Data, Earlier, Silent};
+    use std::sync::Arc;
+    let chosen = std::env::var("TOOLKITS").ok();
+    let network = Description::parse(include_str!("../../src/lab/sample_cases/network.json")).unwrap();
+    let (mut right, mut all) = (0, 0);
+    for (number, (toolkit, recipe)) in DEFAULTS.into_iter().enumerate() {
+        if chosen.as_ref().is_some_and(|c| !c.split(',').any(|n| n == number.to_string())) {
+            continue;
+        }
+        let attack: Attack = serde_json::from_str(recipe).unwrap();
+        let planted = attack.plant(&road_signs(120, "train", 3), &Given::default(), 3).unwrap();
+        let how = Recipe { epochs: 10, ..Recipe::default() };
+        let model = train(&planted.set, &network, &how, 3, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        let trial = attack.trials(&road_signs(20, "fresh", 3), &Given::default(), 3).unwrap().remove(0);
+        let logits = model.logits(trial.set.unit(&(0..trial.set.len()).collect::<Vec<_>>()).unwrap().view()).unwrap();
+        let aimed: Vec<bool> = logits
+            .rows()
+            .into_iter()
+            .zip(&trial.wanted)
+            .filter_map(|(row, wanted)| Some(laocoon::math::softmax::argmax(row) == (*wanted)?))
+            .collect();
+        let works = aimed.iter().filter(|a| **a).count() as f64 / aimed.len() as f64;
+        let session = tempfile::tempdir().unwrap();
+        std::fs::write(session.path().join("case.toml"), "[case]\nid = \"t\"\ntitle = \"\"\n[[data]]\nrole = \"clean\"\npath = \"x\"\n").unwrap();
+        let data = |item: &str, role, set| Data { item: item.into(), role, set: Arc::new(set) };
+        let mut case = Case {
+            file: CaseFile::read(&session.path().join("case.toml"), &Limits::default()).unwrap(),
+            register: vec![],
+            model: Some(Arc::new(model)),
+            data: vec![
+                data("E2", laocoon::evidence::Role::Clean, road_signs(30, "clean", 3)),
+                data("E3", laocoon::evidence::Role::Training, planted.set),
+            ],
+            effort: Effort::Quick,
+            overrides: BTreeMap::new(),
+            earlier: Earlier::default(),
+        };
+        let work = ["neural-cleanse", "poisoned-samples", "common-patch", "sample-recovery", "refine-trigger", "trigger-kind", "toolkit-match"];
+        for id in work {
+            let procedure = laocoon::registry::find(id).unwrap();
+            let plan = match procedure.plan(&case) {
+                Ok(plan) => plan,
+                Err(skip) => {
+                    println!("    {id}: skipped: {skip}");
+                    continue;
+                }
+            };
+            let got = procedure.run(&case, &plan, &mut Context::new(0, id, &Silent)).unwrap();
+            println!("    {id}: {}: {}", got.verdict.name(), got.summary);
+            let record = Record {
+                verdict: got.verdict,
+                summary: got.summary,
+                statistic: Value::Null,
+                threshold: Value::Null,
+                threshold_origin: String::new(),
+                findings: got.findings,
+                measures: got.measures,
+                blobs: BTreeMap::new(),
+                figures: BTreeMap::new(),
+                limits: String::new(),
+            };
+            case.earlier.records.insert(id.into(), record);
+            for (name, array) in got.arrays {
+                case.earlier.arrays.insert((id.into(), name), Arc::new(array));
+            }
+        }
+        let first = case.earlier.measure("toolkit-match", "toolkits").map(first_or_tied).unwrap_or_default();
+        println!("{toolkit} ({}; success {works:.3}): first or tied: {first:?}", attack.name);
+        println!("    would discriminate: {:?}", case.earlier.measure("toolkit-match", "would_discriminate"));
+        all += 1;
+        right += usize::from(first.iter().any(|f| f == toolkit));
+    }
+    println!("first or tied on {right} of {all}");
+    assert_eq!(right, all);
+}
