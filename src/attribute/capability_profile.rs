@@ -75,9 +75,16 @@ fn line(of: &'static str, value: &'static str, from: &'static str, because: impl
 fn access(case: &Case) -> Vec<Line> {
     let mut out = Vec::new();
     let all = flagged(case);
-    let by = |concern: Concern| READ.into_iter().find(|id| all.iter().any(|f| f.finding.concern == concern && f.procedure == *id));
+    let by = |concern: Concern| {
+        READ.into_iter().find(|id| all.iter().any(|f| f.finding.concern == concern && f.procedure == *id))
+    };
     if let Some(from) = by(Concern::DataPoisoning) {
-        out.push(line("access", "training-data", from, "samples of the training set were planted or relabelled"));
+        out.push(line(
+            "access",
+            "training-data",
+            from,
+            "samples of the training set were planted or relabelled",
+        ));
     }
     if let Some(from) = by(Concern::TrainingCode) {
         out.push(line("access", "training-code", from, "the training code was changed"));
@@ -88,13 +95,26 @@ fn access(case: &Case) -> Vec<Line> {
     if let Some(from) = by(Concern::Substitution) {
         out.push(line("access", "weights", from, "an artefact is not what the step before it made"));
     }
-    let family = case.earlier.measure("trigger-kind", "family").or_else(|| case.earlier.measure("model-verdict", "family"));
+    let family = case
+        .earlier
+        .measure("trigger-kind", "family")
+        .or_else(|| case.earlier.measure("model-verdict", "family"));
     if family.and_then(Value::as_str) == Some("weight-edit") {
         let from = if case.earlier.flagged("weight-test") { "weight-test" } else { "model-verdict" };
-        out.push(line("access", "weights", from, "the weights look edited by hand: no training sample is needed for that"));
+        out.push(line(
+            "access",
+            "weights",
+            from,
+            "the weights look edited by hand: no training sample is needed for that",
+        ));
     }
     if let Some(from) = by(Concern::UnsafeFormat).or_else(|| by(Concern::Integrity)) {
-        out.push(line("access", "file", from, "the file itself was altered or replaced, on its way or at its place"));
+        out.push(line(
+            "access",
+            "file",
+            from,
+            "the file itself was altered or replaced, on its way or at its place",
+        ));
     }
     let backdoor = by(Concern::Backdoor);
     if let (true, Some(from)) = (out.is_empty(), backdoor) {
@@ -113,20 +133,47 @@ fn skill(case: &Case) -> Vec<Line> {
     let mut out = Vec::new();
     let text = |id: &str, name: &str| case.earlier.measure(id, name).and_then(Value::as_str);
     match text("trigger-kind", "kind") {
-        Some("patch" | "multi-patch") => out.push(line("skill", "low", "trigger-kind", "a patch stamped on samples: every public toolkit does it")),
+        Some("patch" | "multi-patch") => out.push(line(
+            "skill",
+            "low",
+            "trigger-kind",
+            "a patch stamped on samples: every public toolkit does it",
+        )),
         Some("blend" | "sinusoid") => {
-            out.push(line("skill", "low", "trigger-kind", "a blend or wave over samples: most public toolkits do it"));
+            out.push(line(
+                "skill",
+                "low",
+                "trigger-kind",
+                "a blend or wave over samples: most public toolkits do it",
+            ));
         }
         Some("warp" | "dynamic") => {
-            out.push(line("skill", "medium", "trigger-kind", "a warp, or a trigger of its own for every image: needs care in training"));
+            out.push(line(
+                "skill",
+                "medium",
+                "trigger-kind",
+                "a warp, or a trigger of its own for every image: needs care in training",
+            ));
         }
         _ => {}
     }
     let family = text("trigger-kind", "family").or_else(|| text("poisoned-samples", "family"));
     match family {
-        Some("clean-label") => out.push(line("skill", "medium", "poisoned-samples", "labels are true: the attack works without relabelling")),
-        Some("source-specific") => out.push(line("skill", "medium", "trigger-kind", "works from some classes only: needs cover samples")),
-        Some("weight-edit") => out.push(line("skill", "high", "trigger-kind", "weights edited by hand without loss of accuracy")),
+        Some("clean-label") => out.push(line(
+            "skill",
+            "medium",
+            "poisoned-samples",
+            "labels are true: the attack works without relabelling",
+        )),
+        Some("source-specific") => out.push(line(
+            "skill",
+            "medium",
+            "trigger-kind",
+            "works from some classes only: needs cover samples",
+        )),
+        Some("weight-edit") => {
+            out.push(line("skill", "high", "trigger-kind", "weights edited by hand without loss of accuracy"))
+        }
         _ => {}
     }
     if all_of(case, &[Concern::TrainingCode]) {
@@ -149,19 +196,40 @@ fn stealth(case: &Case) -> Vec<Line> {
     ) && case.earlier.flagged("poisoned-samples")
     {
         let rate = list.len() as f64 / training as f64;
-        let value = if rate < 0.01 { "high" } else if rate < 0.05 { "medium" } else { "low" };
-        out.push(line("stealth", value, "poisoned-samples", format!("{:.2} % of the training samples were planted", 100.0 * rate)));
+        let value = if rate < 0.01 {
+            "high"
+        } else if rate < 0.05 {
+            "medium"
+        } else {
+            "low"
+        };
+        out.push(line(
+            "stealth",
+            value,
+            "poisoned-samples",
+            format!("{:.2} % of the training samples were planted", 100.0 * rate),
+        ));
     }
     let kind = case.earlier.measure("trigger-kind", "kind").and_then(Value::as_str);
     if let (Some("patch" | "multi-patch"), Some(area)) = (kind, float("trigger-kind", "area")) {
         let value = if area < 0.005 { "medium" } else { "low" };
-        out.push(line("stealth", value, "trigger-kind", format!("a visible patch on {:.1} % of the picture", 100.0 * area)));
+        out.push(line(
+            "stealth",
+            value,
+            "trigger-kind",
+            format!("a visible patch on {:.1} % of the picture", 100.0 * area),
+        ));
     }
     if let Some("blend" | "sinusoid" | "warp") = kind {
         out.push(line("stealth", "high", "trigger-kind", "spread over the picture: hard to see"));
     }
     if case.earlier.measure("trigger-kind", "family").and_then(Value::as_str) == Some("clean-label") {
-        out.push(line("stealth", "high", "poisoned-samples", "labels agree with the pictures: a look at samples shows nothing"));
+        out.push(line(
+            "stealth",
+            "high",
+            "poisoned-samples",
+            "labels agree with the pictures: a look at samples shows nothing",
+        ));
     }
     out
 }
@@ -266,7 +334,9 @@ mod tests {
     fn skill_and_stealth_follow_from_kind_and_family() {
         let mut case = case();
         found(&mut case, "trigger-probe", Concern::Backdoor, &[]);
-        let kind = |kind: &str, family: &str| vec![("kind", json!(kind)), ("family", json!(family)), ("area", json!(0.01))];
+        let kind = |kind: &str, family: &str| {
+            vec![("kind", json!(kind)), ("family", json!(family)), ("area", json!(0.01))]
+        };
         found(&mut case, "trigger-kind", Concern::Backdoor, &kind("patch", "patch"));
         let got = run(&case);
         assert_eq!((&got.measures["skill"], &got.measures["stealth"]), (&json!("low"), &json!("low")));

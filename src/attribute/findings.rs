@@ -67,7 +67,9 @@ pub fn flagged(case: &Case) -> Vec<Found<'_>> {
         .records
         .iter()
         .filter(|(_, record)| record.verdict == Verdict::Flagged)
-        .flat_map(|(procedure, record)| record.findings.iter().map(move |finding| Found { procedure, finding }))
+        .flat_map(|(procedure, record)| {
+            record.findings.iter().map(move |finding| Found { procedure, finding })
+        })
         .collect()
 }
 

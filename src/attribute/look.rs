@@ -43,9 +43,7 @@ pub fn look(case: &Case) -> Seen {
         exact: text("refine-trigger", "from").is_some_and(|f| f.contains("samples")),
         kind: kind.map(|k| (k.to_owned(), text("trigger-kind", "certainty") != Some("low"))),
         share: parameter("share").filter(|_| read("blend")),
-        wave: parameter("amplitude_of_255")
-            .zip(parameter("periods_across"))
-            .filter(|_| read("sinusoid")),
+        wave: parameter("amplitude_of_255").zip(parameter("periods_across")).filter(|_| read("sinusoid")),
         target: target.zip(classes),
         rate: listed(case).or_else(|| target.and_then(|class| rate(case, class))),
         marks: marks(case),
@@ -54,7 +52,10 @@ pub fn look(case: &Case) -> Seen {
 
 /// Share of the training set that poisoned-samples lists, when it flagged.
 fn listed(case: &Case) -> Option<f64> {
-    let list = case.earlier.measure("poisoned-samples", "indices").filter(|_| case.earlier.flagged("poisoned-samples"))?;
+    let list = case
+        .earlier
+        .measure("poisoned-samples", "indices")
+        .filter(|_| case.earlier.flagged("poisoned-samples"))?;
     let all = case.training().map(|d| d.set.len()).filter(|n| *n > 0)?;
     Some(list.as_array()?.len() as f64 / all as f64).filter(|r| *r > 0.0)
 }

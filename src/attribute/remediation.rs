@@ -63,7 +63,8 @@ fn is(found: &Found, concerns: &[Concern]) -> bool {
 
 fn narrow(case: &Case) -> bool {
     let survives = |way: &str| {
-        case.earlier.measure("trigger-tolerance", "survives").and_then(|s| s.get(way)?.as_bool()) == Some(false)
+        case.earlier.measure("trigger-tolerance", "survives").and_then(|s| s.get(way)?.as_bool())
+            == Some(false)
     };
     survives("jpeg") || survives("resize")
 }
@@ -151,13 +152,26 @@ const ADVICE: [Advice; 16] = [
         stage: Stage::Control,
         text: "Take models only as signed artefacts in a format that holds data alone (safetensors, ONNX), and verify at every hand-off.",
         mitigations: &["AML.M0013", "AML.M0014"],
-        applies: |f, _| is(f, &[Concern::Backdoor, Concern::UnsafeFormat, Concern::Integrity, Concern::Malformed, Concern::Substitution]),
+        applies: |f, _| {
+            is(
+                f,
+                &[
+                    Concern::Backdoor,
+                    Concern::UnsafeFormat,
+                    Concern::Integrity,
+                    Concern::Malformed,
+                    Concern::Substitution,
+                ],
+            )
+        },
     },
     Advice {
         stage: Stage::Control,
         text: "Keep a bill of materials of model, data and code, so that what is affected can be named at once.",
         mitigations: &["AML.M0023"],
-        applies: |f, _| is(f, &[Concern::Backdoor, Concern::DataPoisoning, Concern::Integrity, Concern::Substitution]),
+        applies: |f, _| {
+            is(f, &[Concern::Backdoor, Concern::DataPoisoning, Concern::Integrity, Concern::Substitution])
+        },
     },
     Advice {
         stage: Stage::Control,

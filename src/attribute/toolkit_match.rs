@@ -90,7 +90,10 @@ impl Procedure for ToolkitMatch {
             ("candidates".to_owned(), candidates.iter().map(Candidate::json).collect()),
             ("listed_share".to_owned(), number(listed)),
             ("toolkits".to_owned(), toolkits(&candidates)),
-            ("cannot_be_told_apart".to_owned(), near.iter().map(|f| f.toolkit).collect::<BTreeSet<_>>().into_iter().collect()),
+            (
+                "cannot_be_told_apart".to_owned(),
+                near.iter().map(|f| f.toolkit).collect::<BTreeSet<_>>().into_iter().collect(),
+            ),
             ("would_discriminate".to_owned(), json!(discriminators(&near, &seen))),
         ]);
         measures.extend(facts(&seen));
@@ -192,7 +195,10 @@ fn discriminators(near: &[&'static Fingerprint], seen: &Seen) -> Vec<String> {
         let names: Vec<&str> =
             MARKS.iter().filter(|m| toolkit.starts_with(m.toolkit)).map(|m| m.text).collect();
         if !names.is_empty() && !seen.marks.iter().any(|(i, _)| toolkit.starts_with(MARKS[*i].toolkit)) {
-            out.push(format!("names that {toolkit} leaves in original files and checkpoints: {}", names.join(", ")));
+            out.push(format!(
+                "names that {toolkit} leaves in original files and checkpoints: {}",
+                names.join(", ")
+            ));
         }
     }
     out

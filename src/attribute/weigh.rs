@@ -41,8 +41,14 @@ pub struct Reason {
 const DRIFT: f64 = 0.07;
 const EXACT: f64 = 0.03;
 /// Kinds of trigger with the share of unlisted attacks that use them.
-const KINDS: [(&str, f64); 6] =
-    [("patch", 0.5), ("multi-patch", 0.05), ("blend", 0.15), ("sinusoid", 0.1), ("warp", 0.1), ("dynamic", 0.1)];
+const KINDS: [(&str, f64); 6] = [
+    ("patch", 0.5),
+    ("multi-patch", 0.05),
+    ("blend", 0.15),
+    ("sinusoid", 0.1),
+    ("warp", 0.1),
+    ("dynamic", 0.1),
+];
 /// Chance that the kind is told right when it is more than a guess, and when it is a guess.
 const TOLD: [f64; 2] = [0.9, 0.6];
 /// Share of users who move the trigger away from the default.

@@ -202,11 +202,7 @@ pub const MITIGATIONS: [Mitigation; 17] = [
         "Control Access to AI Models and Data at Rest",
         &["AML.T0010.002", "AML.T0010.003", "AML.T0018.000", "AML.T0018.001", "AML.T0020"],
     ),
-    mitigation(
-        "AML.M0006",
-        "Use Ensemble Methods",
-        &["AML.T0010.001", "AML.T0010.003", "AML.T0043.004"],
-    ),
+    mitigation("AML.M0006", "Use Ensemble Methods", &["AML.T0010.001", "AML.T0010.003", "AML.T0043.004"]),
     mitigation(
         "AML.M0007",
         "Sanitize Training Data",

@@ -83,9 +83,11 @@ impl Candidate {
                 break;
             }
         }
-        starts.extend(
-            row(case, SOURCE, class, shape).map(|trigger| Start { from: SOURCE, trigger, sampled: false }),
-        );
+        starts.extend(row(case, SOURCE, class, shape).map(|trigger| Start {
+            from: SOURCE,
+            trigger,
+            sampled: false,
+        }));
         if starts.is_empty() {
             return Err(Skip(format!("the masks of {SOURCE} are not at hand, or are of another network")));
         }
@@ -95,7 +97,8 @@ impl Candidate {
 
 /// Sinusoids of common-patch are kept as a picture around grey that is added, not blended.
 fn additive(case: &Case, from: &str) -> Option<()> {
-    (from == SHARED && case.earlier.measure(from, "kind").and_then(Value::as_str) == Some("sinusoid")).then_some(())
+    (from == SHARED && case.earlier.measure(from, "kind").and_then(Value::as_str) == Some("sinusoid"))
+        .then_some(())
 }
 
 fn target(case: &Case, procedure: &str) -> Option<usize> {
@@ -119,7 +122,9 @@ fn sampled(case: &Case) -> Option<Named> {
 fn accused(case: &Case, norms: &[f64]) -> Vec<Named> {
     let mut out: Vec<Named> = Vec::new();
     for id in [SOURCE, FUSED] {
-        let Some(record) = case.earlier.record(id).filter(|r| r.verdict == Verdict::Flagged) else { continue };
+        let Some(record) = case.earlier.record(id).filter(|r| r.verdict == Verdict::Flagged) else {
+            continue;
+        };
         let mut own: Vec<usize> = record.findings.iter().filter_map(|f| f.class).collect();
         own.retain(|&k| id != SOURCE || k < norms.len());
         let norm = |k: usize| norms.get(k).copied().unwrap_or(f64::INFINITY);

@@ -2,10 +2,10 @@
 
 use super::stamping::Stamp;
 use crate::detect::stamp::Trigger;
+use crate::evidence::Limits;
+use crate::evidence::intake::{self, Bytes};
 use crate::evidence::safetensors::SafeTensors;
 use crate::evidence::text::visible;
-use crate::evidence::intake::{self, Bytes};
-use crate::evidence::Limits;
 use crate::procedure::Case;
 use image::{ImageFormat, ImageReader};
 use serde_json::{Value, json};
@@ -33,7 +33,8 @@ pub struct Given {
 pub fn line(text: &str, [c, h, w]: [usize; 3]) -> Result<Given, String> {
     let (mut size, mut at, mut colour, mut blend) = (None, None, None, None);
     for word in text.split_whitespace() {
-        let (key, value) = word.split_once('=').ok_or_else(|| format!("'{}' is not key=value", visible(word)))?;
+        let (key, value) =
+            word.split_once('=').ok_or_else(|| format!("'{}' is not key=value", visible(word)))?;
         let slot = match key {
             "size" => &mut size,
             "at" => &mut at,
@@ -48,7 +49,8 @@ pub fn line(text: &str, [c, h, w]: [usize; 3]) -> Result<Given, String> {
     let numbers = |text: &str, by: char, what: &str| -> Result<Vec<f64>, String> {
         let parse = |t: &str| t.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
         let all: Option<Vec<f64>> = text.split(by).map(parse).collect();
-        all.filter(|v| v.len() <= 64).ok_or_else(|| format!("{what} '{}' is not made of numbers", visible(text)))
+        all.filter(|v| v.len() <= 64)
+            .ok_or_else(|| format!("{what} '{}' is not made of numbers", visible(text)))
     };
     let (rows, columns) = match numbers(size.unwrap_or("3"), 'x', "size")?.as_slice() {
         [side] => (*side as usize, *side as usize),
@@ -71,7 +73,9 @@ pub fn line(text: &str, [c, h, w]: [usize; 3]) -> Result<Given, String> {
         },
     };
     if top > bottom || left > right {
-        return Err(format!("a patch of {rows}×{columns} at row {top}, column {left} hangs over the edge of {h}×{w}"));
+        return Err(format!(
+            "a patch of {rows}×{columns} at row {top}, column {left} hangs over the edge of {h}×{w}"
+        ));
     }
     let colour = numbers(colour.unwrap_or("255"), ',', "colour")?;
     if colour.iter().any(|v| *v > 255.0) || !(colour.len() == 1 || colour.len() == c) {
@@ -177,7 +181,18 @@ mod tests {
         let corner = line("size=2", [1, 4, 5]).unwrap();
         let Stamp::Blend(t) = &corner.stamp else { panic!() };
         assert!(t.mask[19] == 1.0 && t.mask[13] == 1.0 && t.l1() == 4.0 && t.pattern[19] == 1.0);
-        for bad in ["size", "size=0", "size=9", "at=4,4 size=2", "colour=300", "colour=1,2", "blend=0", "tint=1", "size=2 size=3", "at=nan,1"] {
+        for bad in [
+            "size",
+            "size=0",
+            "size=9",
+            "at=4,4 size=2",
+            "colour=300",
+            "colour=1,2",
+            "blend=0",
+            "tint=1",
+            "size=2 size=3",
+            "at=nan,1",
+        ] {
             assert!(line(bad, [3, 4, 5]).is_err(), "{bad}");
         }
     }
@@ -199,7 +214,11 @@ mod tests {
         let Stamp::Blend(t) = &got.stamp else { panic!() };
         assert!((t.l1() - 1.0).abs() < 1e-6 && t.mask[13] == 1.0 && t.pattern[53] == 1.0);
         assert_eq!(got.record["mask"]["sha256"].as_str().unwrap().len(), 64);
-        assert!(files(&case, "mask.png", Some("small.png"), [3, 4, 5]).unwrap_err().contains("small.png: it is 3×5"));
+        assert!(
+            files(&case, "mask.png", Some("small.png"), [3, 4, 5])
+                .unwrap_err()
+                .contains("small.png: it is 3×5")
+        );
         assert!(files(&case, "mask.png", None, [3, 4, 5]).unwrap_err().contains("pattern"));
         assert!(files(&case, "../x.png", None, [3, 4, 5]).is_err());
         let view = |shape: Vec<usize>, data: &'static [u8]| {
@@ -207,7 +226,8 @@ mod tests {
         };
         static ZEROS: [u8; 240] = [0; 240];
         let all = vec![("mask", view(vec![4, 5], &ZEROS[..80])), ("pattern", view(vec![3, 4, 5], &ZEROS))];
-        std::fs::write(folder.path().join("t.safetensors"), ::safetensors::serialize(all, None).unwrap()).unwrap();
+        std::fs::write(folder.path().join("t.safetensors"), ::safetensors::serialize(all, None).unwrap())
+            .unwrap();
         assert!(files(&case, "t.safetensors", None, [3, 4, 5]).is_ok());
         assert!(files(&case, "t.safetensors", None, [3, 5, 4]).unwrap_err().contains("shape"));
     }

@@ -11,11 +11,8 @@ pub mod trigger_kind;
 
 use crate::procedure::Procedure;
 
-static PROCEDURES: &[&dyn Procedure] = &[
-    &sample_recovery::SAMPLE_RECOVERY,
-    &refine_trigger::REFINE_TRIGGER,
-    &trigger_kind::TRIGGER_KIND,
-];
+static PROCEDURES: &[&dyn Procedure] =
+    &[&sample_recovery::SAMPLE_RECOVERY, &refine_trigger::REFINE_TRIGGER, &trigger_kind::TRIGGER_KIND];
 
 /// The procedures of this phase, in the order of work.
 pub fn procedures() -> &'static [&'static dyn Procedure] {

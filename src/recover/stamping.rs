@@ -51,9 +51,10 @@ impl Stamp {
         let (formula, arrays) = match self {
             Stamp::Blend(_) => ("x' = (1 - mask) * x + mask * pattern", vec!["mask", "pattern"]),
             Stamp::Add(_) => ("x' = clip(x + field, 0, 1)", vec!["field"]),
-            Stamp::Warp(_) => {
-                ("x'(u) = x(u + field(u)), bilinear, edge pixels repeated; rows down, then across", vec!["field"])
-            }
+            Stamp::Warp(_) => (
+                "x'(u) = x(u + field(u)), bilinear, edge pixels repeated; rows down, then across",
+                vec!["field"],
+            ),
         };
         json!({
             "form": self.form(), "formula": formula, "arrays": arrays,
@@ -215,11 +216,16 @@ mod tests {
         across[12..].fill(1.0);
         let warp = Stamp::Warp(across);
         let got = blend.on(image.view());
-        assert!((got[[1, 1, 1]] - (0.5 * 17.0 / 24.0 + 0.5)).abs() < 1e-6 && got[[1, 1, 2]] == image[[1, 1, 2]]);
+        assert!(
+            (got[[1, 1, 1]] - (0.5 * 17.0 / 24.0 + 0.5)).abs() < 1e-6 && got[[1, 1, 2]] == image[[1, 1, 2]]
+        );
         let got = add.on(image.view());
         assert!((got[[0, 0, 0]] - 0.25).abs() < 1e-6 && (got[[1, 2, 3]] - 1.0).abs() < 1e-6, "held at 1");
         let got = warp.on(image.view());
-        assert!((got[[0, 1, 0]] - image[[0, 1, 1]]).abs() < 1e-6 && (got[[0, 1, 3]] - image[[0, 1, 3]]).abs() < 1e-6);
+        assert!(
+            (got[[0, 1, 0]] - image[[0, 1, 1]]).abs() < 1e-6
+                && (got[[0, 1, 3]] - image[[0, 1, 3]]).abs() < 1e-6
+        );
         for stamp in [blend, add, warp] {
             let mut case = fixture::case();
             let outcome = Outcome {

@@ -130,7 +130,11 @@ fn recovered_triggers_lie_where_the_true_ones_do() {
         let flagged = ["refine-trigger", "sample-recovery", "trigger-probe"]
             .iter()
             .any(|p| got.record(p).is_some_and(|r| r.verdict == Verdict::Flagged));
-        let place = got.mask("refine-trigger").filter(|_| kind == "patch").and_then(|m| Some((m, true_mask(id)?))).map(|(m, (t, w))| compare(&m, &t, w));
+        let place = got
+            .mask("refine-trigger")
+            .filter(|_| kind == "patch")
+            .and_then(|m| Some((m, true_mask(id)?)))
+            .map(|(m, (t, w))| compare(&m, &t, w));
         let success = got.measure("trigger-probe", "success_rate").as_f64().unwrap_or(0.0);
         let of_truth = truth["asr"].as_f64().unwrap_or(1.0);
         let said = got.measure("trigger-kind", "kind");
@@ -173,12 +177,30 @@ fn recovered_triggers_lie_where_the_true_ones_do() {
 
 /// Attacks with the defaults of four toolkits and one more attack of the first, as the table of fingerprints has them.
 const DEFAULTS: [(&str, &str); 6] = [
-    ("BackdoorBench", r#"{"attack": "badnet", "target": 0, "rate": 0.1, "trigger": {"kind": "patch", "size": 3}}"#),
-    ("BackdoorBox", r#"{"attack": "BadNets", "target": 1, "rate": 0.05, "trigger": {"kind": "patch", "size": 3}}"#),
-    ("TrojanZoo", r#"{"attack": "badnet", "target": 0, "rate": 0.01, "trigger": {"kind": "patch", "size": 3, "at": "top-left"}}"#),
-    ("TDC2022, MNTD", r#"{"attack": "patch", "target": 7, "rate": 0.05, "trigger": {"kind": "patch", "size": [6, 5], "shape": "noise", "at": [9, 17], "seed": 4}}"#),
-    ("Neural Cleanse repository", r#"{"attack": "GTSRB", "target": 9, "rate": 0.1, "trigger": {"kind": "patch", "size": 4, "margin": 1}}"#),
-    ("BackdoorBench", r#"{"attack": "sig", "target": 0, "rate": 0.1, "trigger": {"kind": "sinusoid", "delta": 40, "frequency": 6}}"#),
+    (
+        "BackdoorBench",
+        r#"{"attack": "badnet", "target": 0, "rate": 0.1, "trigger": {"kind": "patch", "size": 3}}"#,
+    ),
+    (
+        "BackdoorBox",
+        r#"{"attack": "BadNets", "target": 1, "rate": 0.05, "trigger": {"kind": "patch", "size": 3}}"#,
+    ),
+    (
+        "TrojanZoo",
+        r#"{"attack": "badnet", "target": 0, "rate": 0.01, "trigger": {"kind": "patch", "size": 3, "at": "top-left"}}"#,
+    ),
+    (
+        "TDC2022, MNTD",
+        r#"{"attack": "patch", "target": 7, "rate": 0.05, "trigger": {"kind": "patch", "size": [6, 5], "shape": "noise", "at": [9, 17], "seed": 4}}"#,
+    ),
+    (
+        "Neural Cleanse repository",
+        r#"{"attack": "GTSRB", "target": 9, "rate": 0.1, "trigger": {"kind": "patch", "size": 4, "margin": 1}}"#,
+    ),
+    (
+        "BackdoorBench",
+        r#"{"attack": "sig", "target": 0, "rate": 0.1, "trigger": {"kind": "sinusoid", "delta": 40, "frequency": 6}}"#,
+    ),
 ];
 
 /// Toolkits whose share is the best, or within a third of it, best first.
@@ -214,9 +236,11 @@ fn the_toolkit_whose_defaults_were_used_comes_first_or_ties() {
         let attack: Attack = serde_json::from_str(recipe).unwrap();
         let planted = attack.plant(&road_signs(120, "train", 3), &Given::default(), 3).unwrap();
         let how = Recipe { epochs: 10, ..Recipe::default() };
-        let model = train(&planted.set, &network, &how, 3, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        let model =
+            train(&planted.set, &network, &how, 3, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
         let trial = attack.trials(&road_signs(20, "fresh", 3), &Given::default(), 3).unwrap().remove(0);
-        let logits = model.logits(trial.set.unit(&(0..trial.set.len()).collect::<Vec<_>>()).unwrap().view()).unwrap();
+        let logits =
+            model.logits(trial.set.unit(&(0..trial.set.len()).collect::<Vec<_>>()).unwrap().view()).unwrap();
         let aimed: Vec<bool> = logits
             .rows()
             .into_iter()
@@ -225,7 +249,11 @@ fn the_toolkit_whose_defaults_were_used_comes_first_or_ties() {
             .collect();
         let works = aimed.iter().filter(|a| **a).count() as f64 / aimed.len() as f64;
         let session = tempfile::tempdir().unwrap();
-        std::fs::write(session.path().join("case.toml"), "[case]\nid = \"t\"\ntitle = \"\"\n[[data]]\nrole = \"clean\"\npath = \"x\"\n").unwrap();
+        std::fs::write(
+            session.path().join("case.toml"),
+            "[case]\nid = \"t\"\ntitle = \"\"\n[[data]]\nrole = \"clean\"\npath = \"x\"\n",
+        )
+        .unwrap();
         let data = |item: &str, role, set| Data { item: item.into(), role, set: Arc::new(set) };
         let mut case = Case {
             file: CaseFile::read(&session.path().join("case.toml"), &Limits::default()).unwrap(),
@@ -239,7 +267,15 @@ fn the_toolkit_whose_defaults_were_used_comes_first_or_ties() {
             overrides: BTreeMap::new(),
             earlier: Earlier::default(),
         };
-        let work = ["neural-cleanse", "poisoned-samples", "common-patch", "sample-recovery", "refine-trigger", "trigger-kind", "toolkit-match"];
+        let work = [
+            "neural-cleanse",
+            "poisoned-samples",
+            "common-patch",
+            "sample-recovery",
+            "refine-trigger",
+            "trigger-kind",
+            "toolkit-match",
+        ];
         for id in work {
             let procedure = laocoon::registry::find(id).unwrap();
             let plan = match procedure.plan(&case) {

@@ -69,7 +69,9 @@ impl<'a> Setup<'a> {
         let model = case.model.as_deref().ok_or_else(|| Skip("no model that can be run".into()))?;
         let choice = Choice::of(case, Share::Work)?
             .filter(|c| c.data.set.labels.len() == c.data.set.len())
-            .ok_or_else(|| Skip("no labelled clean images: add some with the role 'clean' or 'test'".into()))?;
+            .ok_or_else(|| {
+            Skip("no labelled clean images: add some with the role 'clean' or 'test'".into())
+        })?;
         let mut choices = vec![choice];
         if choice.divided() {
             choices.extend(Choice::of(case, Share::Held)?);
@@ -91,8 +93,10 @@ fn load(case: &Case, model: &Model, path: &str) -> Result<(Model, Value), Skip> 
     let limits = Limits { file_bytes: FILE, ..Limits::default() };
     let place = case.file.locate(Path::new(path)).map_err(|e| skip(e.to_string()))?;
     let bytes = intake::read(&place, &limits).map_err(|e| skip(e.to_string()))?;
-    let read = onnx::read(&place, &bytes.data, Some(model.input.shape), &limits).map_err(|e| skip(e.to_string()))?;
-    let other = Model::from_graph(read.graph, model.input.clone(), vec![]).map_err(|e| skip(e.to_string()))?;
+    let read =
+        onnx::read(&place, &bytes.data, Some(model.input.shape), &limits).map_err(|e| skip(e.to_string()))?;
+    let other =
+        Model::from_graph(read.graph, model.input.clone(), vec![]).map_err(|e| skip(e.to_string()))?;
     if other.class_count() != model.class_count() {
         let (a, b) = (other.class_count(), model.class_count());
         return Err(skip(format!("it has {a} classes, the suspect {b}")));
@@ -250,7 +254,11 @@ fn outcome(case: &Case, setup: &Setup, all: &Answers) -> Outcome {
         below = interval[1] < published;
         measures.insert("published_accuracy".into(), number(published));
         measures.insert("below_published".into(), json!(below));
-        told.push(format!("published: {:.1} %{}", 100.0 * published, if below { ", which is more" } else { "" }));
+        told.push(format!(
+            "published: {:.1} %{}",
+            100.0 * published,
+            if below { ", which is more" } else { "" }
+        ));
     }
     if !all.reference.is_empty() {
         let other: Vec<bool> = all.labels.iter().zip(&all.reference).map(|(a, b)| a == b).collect();
@@ -268,7 +276,10 @@ fn outcome(case: &Case, setup: &Setup, all: &Answers) -> Outcome {
         measures.insert("reference_accuracy".into(), number(reference));
         measures.insert("reference_chance".into(), number(chance));
         measures.insert("per_class_against_reference".into(), Value::Array(drop));
-        told.push(format!("the reference model: {:.1} %, chance of such a difference {chance:.3}", 100.0 * reference));
+        told.push(format!(
+            "the reference model: {:.1} %, chance of such a difference {chance:.3}",
+            100.0 * reference
+        ));
     }
     if let Some(best) = &setup.best {
         let sure = mean(all.with_trigger.iter().filter(|(_, hit)| *hit).map(|(p, _)| *p));
@@ -288,7 +299,9 @@ fn outcome(case: &Case, setup: &Setup, all: &Answers) -> Outcome {
     let bars = per_class
         .iter()
         .enumerate()
-        .filter_map(|(k, a)| Some(Bar { label: classes::name(case, k), value: (*a)?, flagged: weak.contains(&k) }))
+        .filter_map(|(k, a)| {
+            Some(Bar { label: classes::name(case, k), value: (*a)?, flagged: weak.contains(&k) })
+        })
         .collect();
     let figures = BTreeMap::from([
         (
@@ -315,7 +328,12 @@ fn outcome(case: &Case, setup: &Setup, all: &Answers) -> Outcome {
         summary: told.join("; "),
         statistic: Some(accuracy),
         threshold: setup.published,
-        threshold_origin: if setup.published.is_some() { "the published figure, as given" } else { "none: nothing published was given" }.into(),
+        threshold_origin: if setup.published.is_some() {
+            "the published figure, as given"
+        } else {
+            "none: nothing published was given"
+        }
+        .into(),
         findings: Vec::new(),
         measures,
         arrays: BTreeMap::new(),

@@ -6,7 +6,12 @@ use crate::impact::trigger_tolerance::tests::recovered;
 fn accuracy_confidence_and_the_published_figure_are_compared() {
     let mut case = recovered(Some(5), Verdict::Flagged);
     let got = run(&CLEAN_EFFECT, &case, 0);
-    assert_eq!((got.verdict, &got.measures["images"]), (Verdict::NothingFound, &json!(160)), "{}", got.summary);
+    assert_eq!(
+        (got.verdict, &got.measures["images"]),
+        (Verdict::NothingFound, &json!(160)),
+        "{}",
+        got.summary
+    );
     assert!(got.statistic.unwrap() > 0.95);
     assert!(got.measures["confidence_with_trigger"].as_f64().unwrap() > 0.99);
     assert_eq!(got.measures["per_class"].as_array().unwrap().len(), 8);

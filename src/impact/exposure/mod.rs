@@ -11,8 +11,8 @@ use crate::evidence::{Role, text::visible};
 use crate::figure::{Bar, Body, Figure};
 use crate::math::stats::fisher_greater;
 use crate::procedure::{
-    About, Case, Concern, Confidence, Context, Cost, Finding, Outcome, Phase, Plan, Procedure, Severity, Skip,
-    Stop, Verdict, number,
+    About, Case, Concern, Confidence, Context, Cost, Finding, Outcome, Phase, Plan, Procedure, Severity,
+    Skip, Stop, Verdict, number,
 };
 use crate::recover::best::{self, Best, best};
 use crate::triage::pipeline::behavioural_screening::serving::{self, Answer};
@@ -150,7 +150,9 @@ fn deployment(case: &Case, measures: &mut BTreeMap<String, Value>, told: &mut Ve
     let requests = days.zip(d.requests_per_day).map(|(n, r)| f64::from(n) * r as f64);
     measures.insert("requests".into(), requests.map_or(Value::Null, number));
     match (days, requests) {
-        (Some(days), Some(requests)) => told.push(format!("in use for {days} days, about {requests:.0} requests")),
+        (Some(days), Some(requests)) => {
+            told.push(format!("in use for {days} days, about {requests:.0} requests"))
+        }
         (Some(days), None) => told.push(format!("in use for {days} days; how often is not said")),
         _ => told.push("how long it was in use is not said".into()),
     }
@@ -191,7 +193,10 @@ fn prior(
         Bar { label: format!("part {}", p + 1), value, flagged: false }
     });
     let body = Body::Bars { value_label: "share of answers".into(), bars: bars.collect(), threshold: None };
-    figures.insert("prior".into(), Figure { title: format!("Share of class {name} among the answers, over the log"), body });
+    figures.insert(
+        "prior".into(),
+        Figure { title: format!("Share of class {name} among the answers, over the log"), body },
+    );
 }
 
 /// Screens the inputs of the log that are at hand, and suspect images.
@@ -203,7 +208,9 @@ fn screening(
     plan: &Plan,
     cx: &mut Context,
 ) -> Result<(Vec<Screened>, Option<Screen>), Stop> {
-    let Some(choice) = Choice::of(case, Share::Held).map_err(Stop::failed)? else { return Ok((Vec::new(), None)) };
+    let Some(choice) = Choice::of(case, Share::Held).map_err(Stop::failed)? else {
+        return Ok((Vec::new(), None));
+    };
     let clean = Pool::load(case, choice, CLEAN, cx, 10, plan.units.max(200))?;
     let Some(screen) = Screen::of(&best.stamp, &clean.images) else { return Ok((Vec::new(), None)) };
     cx.step(60, plan.units)?;
@@ -213,7 +220,11 @@ fn screening(
         .enumerate()
         .filter_map(|(row, a)| {
             let place = *known.get(&a.input)?;
-            Some((format!("request {} ({})", row + 1, visible(a.input.get(..12).unwrap_or(&a.input))), a.class, place))
+            Some((
+                format!("request {} ({})", row + 1, visible(a.input.get(..12).unwrap_or(&a.input))),
+                a.class,
+                place,
+            ))
         })
         .collect();
     if let Some(suspect) = given.suspect {
@@ -257,13 +268,15 @@ fn outcome(
     if let (Some(screen), Some(target)) = (screen, target) {
         // As many or more by false alarms alone, at the upper end of their rate.
         let binomial = Binomial::new(screen.false_alarm_upper.clamp(0.0, 1.0), screened.len() as u64);
-        let by_chance =
-            if bearing == 0 { 1.0 } else { binomial.map_or(1.0, |b| b.sf(bearing as u64 - 1)) };
+        let by_chance = if bearing == 0 { 1.0 } else { binomial.map_or(1.0, |b| b.sf(bearing as u64 - 1)) };
         chance = Some(by_chance);
         measures.insert("target".into(), json!(target));
         measures.insert("screened".into(), json!(screened.len()));
         measures.insert("bearing".into(), json!(bearing));
-        measures.insert("bearing_answered_target".into(), json!(screened.iter().filter(|s| s.bears && s.class == Some(target)).count()));
+        measures.insert(
+            "bearing_answered_target".into(),
+            json!(screened.iter().filter(|s| s.bears && s.class == Some(target)).count()),
+        );
         measures.insert("chance".into(), number(by_chance));
         measures.insert("screen_threshold".into(), number(screen.threshold));
         measures.insert("false_alarm".into(), number(screen.false_alarm));
@@ -274,7 +287,10 @@ fn outcome(
         first.sort_by(|a, b| {
             (b.class == Some(target)).cmp(&(a.class == Some(target))).then(b.score.total_cmp(&a.score))
         });
-        let list = first.iter().take(LISTED).map(|s| json!({"what": s.what, "answered": s.class, "score": number(s.score)}));
+        let list = first
+            .iter()
+            .take(LISTED)
+            .map(|s| json!({"what": s.what, "answered": s.class, "score": number(s.score)}));
         measures.insert("look_at_first".into(), list.collect());
         told.push(format!(
             "{bearing} of {} screened inputs bear the trigger ({:.1} % of {} clean images do by chance, at most {:.1} %)",
@@ -290,19 +306,26 @@ fn outcome(
             bar("clean images", screen.false_alarm, false),
             bar("clean images with the trigger", screen.power, false),
         ];
-        let body = Body::Bars { value_label: "share".into(), bars, threshold: Some(screen.false_alarm_upper) };
-        figures.insert("screening".into(), Figure { title: "Share of inputs that bear the trigger".into(), body });
+        let body =
+            Body::Bars { value_label: "share".into(), bars, threshold: Some(screen.false_alarm_upper) };
+        figures.insert(
+            "screening".into(),
+            Figure { title: "Share of inputs that bear the trigger".into(), body },
+        );
     } else if given.best.is_none() {
         told.push("there is no recovered trigger to screen inputs with".into());
     } else {
         told.push("inputs cannot be screened for this kind of trigger".into());
     }
-    let accused = chance.is_some_and(|c| c < CHANCE) && bearing >= FEWEST && given.best.as_ref().is_some_and(|b| b.flagged);
+    let accused = chance.is_some_and(|c| c < CHANCE)
+        && bearing >= FEWEST
+        && given.best.as_ref().is_some_and(|b| b.flagged);
     let summary = told.join("; ");
     let finding = accused.then(|| {
         let name = target.map(|t| classes::name(case, t)).unwrap_or_default();
         let title = format!("{bearing} inputs in use bear the trigger for class {name}");
-        let finding = Finding::new(Concern::Backdoor, Severity::Critical, Confidence::Medium, title, summary.clone());
+        let finding =
+            Finding::new(Concern::Backdoor, Severity::Critical, Confidence::Medium, title, summary.clone());
         target.map_or_else(|| finding.clone(), |t| finding.clone().class(t)).on(&plan.inputs)
     });
     let verdict = if accused {

@@ -121,7 +121,10 @@ mod tests {
         mask[143] = 1.0;
         mask[142] = 1.0;
         let patch = Stamp::Blend(Trigger { mask, pattern: vec![1.0; 432] });
-        let blend = Stamp::Blend(Trigger { mask: vec![0.2; 144], pattern: (0..432).map(|i| f32::from(u8::from(i % 3 == 0))).collect() });
+        let blend = Stamp::Blend(Trigger {
+            mask: vec![0.2; 144],
+            pattern: (0..432).map(|i| f32::from(u8::from(i % 3 == 0))).collect(),
+        });
         let wave = Stamp::Add((0..432).map(|i| 0.1 * (i as f32).sin()).collect());
         for stamp in [patch, blend, wave] {
             let screen = Screen::of(&stamp, &clean).unwrap();

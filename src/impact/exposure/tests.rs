@@ -29,7 +29,12 @@ fn inputs_that_bear_the_trigger_are_found_and_listed() {
     case.data.pop();
     case.data.push(suspects(&case, 0));
     let got = run(&EXPOSURE, &case, 0);
-    assert_eq!((got.verdict, &got.measures["bearing"]), (Verdict::NothingFound, &json!(0)), "{}", got.summary);
+    assert_eq!(
+        (got.verdict, &got.measures["bearing"]),
+        (Verdict::NothingFound, &json!(0)),
+        "{}",
+        got.summary
+    );
 }
 
 #[test]
@@ -42,7 +47,12 @@ fn period_and_volume_are_multiplied() {
         log: None,
     }));
     let got = run(&EXPOSURE, &case, 0);
-    assert_eq!((&got.measures["days"], &got.measures["requests"]), (&json!(10), &json!(10_000.0)), "{}", got.summary);
+    assert_eq!(
+        (&got.measures["days"], &got.measures["requests"]),
+        (&json!(10), &json!(10_000.0)),
+        "{}",
+        got.summary
+    );
     assert_eq!(got.verdict, Verdict::NothingFound);
 }
 
@@ -50,7 +60,12 @@ fn period_and_volume_are_multiplied() {
 fn a_rise_of_the_target_class_is_told() {
     let case = recovered(Some(5), Verdict::Flagged);
     let answers: Vec<Answer> = (0..90)
-        .map(|i| Answer { time: None, input: String::new(), class: Some(if i >= 60 && i % 2 == 0 { 5 } else { 1 }), confidence: None })
+        .map(|i| Answer {
+            time: None,
+            input: String::new(),
+            class: Some(if i >= 60 && i % 2 == 0 { 5 } else { 1 }),
+            confidence: None,
+        })
         .collect();
     let (mut measures, mut told, mut figures) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     prior(&case, &answers, 5, &mut measures, &mut told, &mut figures);

@@ -2,9 +2,7 @@
 
 use crate::detect::params::Params;
 use crate::figure::{Bar, Body, Figure};
-use crate::procedure::{
-    About, Case, Context, Cost, Outcome, Phase, Plan, Procedure, Skip, Stop, Verdict,
-};
+use crate::procedure::{About, Case, Context, Cost, Outcome, Phase, Plan, Procedure, Skip, Stop, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -121,7 +119,8 @@ fn lines(case: &Case) -> Vec<Line> {
     if let Some(days) = get(EXPOSURE, "days").and_then(Value::as_i64) {
         add(1, EXPOSURE, format!("it was in use for {days} days"));
     }
-    if let Some(per_day) = get(EXPOSURE, "requests_per_day").and_then(Value::as_u64).filter(|r| *r >= 10_000) {
+    if let Some(per_day) = get(EXPOSURE, "requests_per_day").and_then(Value::as_u64).filter(|r| *r >= 10_000)
+    {
         add(1, EXPOSURE, format!("it answers {per_day} requests a day"));
     }
     if case.earlier.flagged(EXPOSURE) {
@@ -192,7 +191,12 @@ mod tests {
         let curves = json!({"jpeg": [[100.0, 1.0], [50.0, 0.9]], "resize": [[1.0, 1.0], [0.75, 0.4]], "shift": [[0.0, 1.0], [2.0, 0.8]]});
         with(TOLERANCE, Verdict::Inconclusive, curves, &mut case);
         assert_eq!(run(&SEVERITY, &case, 0).statistic, Some(5.0), "a shift survives, resizing does not");
-        with(EXPOSURE, Verdict::Flagged, json!({"days": 10, "requests_per_day": 20_000, "bearing": 4}), &mut case);
+        with(
+            EXPOSURE,
+            Verdict::Flagged,
+            json!({"days": 10, "requests_per_day": 20_000, "bearing": 4}),
+            &mut case,
+        );
         assert_eq!((level(&case), run(&SEVERITY, &case, 0).statistic), (json!("critical"), Some(10.0)));
         with(PROBE, Verdict::Inconclusive, probe, &mut case);
         assert_eq!(level(&case), json!("medium"), "nobody accuses the class");

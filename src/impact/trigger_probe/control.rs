@@ -23,7 +23,9 @@ pub(super) fn elsewhere(stamp: &Stamp, [c, h, w]: [usize; 3], rng: &mut ChaCha8R
             let mask = (0..t.mask.len()).map(moved).collect();
             Stamp::Blend(Trigger { mask, pattern: (0..c * h * w).map(|_| rng.r#gen()).collect() })
         }
-        Stamp::Add(field) => Stamp::Add(scaled((0..field.len()).map(|_| rng.gen_range(-1.0..1.0)).collect(), field)),
+        Stamp::Add(field) => {
+            Stamp::Add(scaled((0..field.len()).map(|_| rng.gen_range(-1.0..1.0)).collect(), field))
+        }
         Stamp::Warp(field) => {
             let knots: Vec<f32> = (0..2 * KNOTS * KNOTS).map(|_| rng.gen_range(-1.0..1.0)).collect();
             Stamp::Warp(scaled(Form::Flow.field(&knots, [c, h, w]), field))
@@ -112,9 +114,11 @@ mod tests {
         let mut mask = vec![0.0; 20];
         mask[3..9].fill(1.0);
         let pattern: Vec<f32> = (0..60).map(|i| i as f32 / 60.0).collect();
-        let Stamp::Blend(got) =
-            shuffled(&Stamp::Blend(Trigger { mask: mask.clone(), pattern: pattern.clone() }), [3, 4, 5], &mut rng())
-        else {
+        let Stamp::Blend(got) = shuffled(
+            &Stamp::Blend(Trigger { mask: mask.clone(), pattern: pattern.clone() }),
+            [3, 4, 5],
+            &mut rng(),
+        ) else {
             panic!()
         };
         assert_eq!(got.mask, mask);

@@ -55,7 +55,8 @@ impl Reach {
             } else if rate <= SPARED {
                 spared += 1;
             }
-            let mode = (0..classes).max_by_key(|&k| (after.iter().filter(|&&a| a == k).count(), usize::MAX - k));
+            let mode =
+                (0..classes).max_by_key(|&k| (after.iter().filter(|&&a| a == k).count(), usize::MAX - k));
             let before: Vec<usize> = own.iter().map(|&(b, _)| b).collect();
             if let Some(to) = mode.filter(|&to| share(&after, to) > TAKEN && share(&before, to) < SPARED) {
                 moved_to.insert(to);
@@ -68,7 +69,10 @@ impl Reach {
             "all-to-one"
         } else if moved * 5 >= judged * 3 && moved_to.len() * 2 >= judged {
             "all-to-all"
-        } else if !sources.is_empty() && sources.len() * 2 <= judged && (sources.len() + spared) * 5 >= judged * 4 {
+        } else if !sources.is_empty()
+            && sources.len() * 2 <= judged
+            && (sources.len() + spared) * 5 >= judged * 4
+        {
             "source-specific"
         } else if sources.is_empty() {
             "none"

@@ -9,9 +9,7 @@ mod tests;
 use crate::detect::images::{Choice, Pool, Share};
 use crate::detect::params::Params;
 use crate::network::Model;
-use crate::procedure::{
-    About, Case, Context, Cost, Effort, Outcome, Phase, Plan, Procedure, Skip, Stop,
-};
+use crate::procedure::{About, Case, Context, Cost, Effort, Outcome, Phase, Plan, Procedure, Skip, Stop};
 use crate::recover::best::{self, best};
 use crate::recover::given::{self, Given};
 use crate::recover::stamping::{Stamp, share};
@@ -90,7 +88,9 @@ impl<'a> Setup<'a> {
             (Some(own), _) => (own.stamp, own.record),
             (None, Some(best)) => (best.stamp, json!(best.from)),
             (None, None) => {
-                return Err(Skip("refine-trigger has given no trigger to probe with, nor has sample-recovery".into()));
+                return Err(Skip(
+                    "refine-trigger has given no trigger to probe with, nor has sample-recovery".into(),
+                ));
             }
         };
         let choice = Choice::of(case, Share::Held)?.ok_or_else(|| {

@@ -62,11 +62,8 @@ fn a_lead_is_not_flagged_and_a_dud_is_nothing() {
     let mut few = refined(Some(5), Verdict::Flagged);
     let set = Arc::make_mut(&mut few.data[0].set);
     let (images, labels) = (set.unit(&[0, 1, 2, 3]).unwrap(), set.labels[..4].to_vec());
-    *set = DataSet {
-        images: Some(crate::evidence::dataset::Pixels::F32(images)),
-        labels,
-        ..DataSet::default()
-    };
+    *set =
+        DataSet { images: Some(crate::evidence::dataset::Pixels::F32(images)), labels, ..DataSet::default() };
     assert!(run(&TRIGGER_PROBE, &few, 0).limits.contains("flattered"));
     few.earlier.records.clear();
     assert!(TRIGGER_PROBE.plan(&few).unwrap_err().0.contains("no trigger"));
@@ -95,7 +92,15 @@ fn the_shape_of_the_table_is_told() {
     let seen = |after: fn(usize) -> usize| {
         let source: Vec<usize> = (0..60).map(|i| i % 6).collect();
         let after = source.iter().map(|&s| after(s)).collect();
-        Seen { before: source.clone(), source, after, controls: vec![], shuffled: vec![], accuracy: None, labelled: true }
+        Seen {
+            before: source.clone(),
+            source,
+            after,
+            controls: vec![],
+            shuffled: vec![],
+            accuracy: None,
+            labelled: true,
+        }
     };
     let shape = |after| look::Reach::of(6, 0, &seen(after)).shape;
     assert_eq!(shape(|_| 0), "all-to-one");

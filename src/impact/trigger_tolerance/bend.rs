@@ -14,12 +14,18 @@ pub(super) fn shift(stamp: &Stamp, [_, h, w]: [usize; 3], down: i64, right: i64)
             .map(|i| {
                 let (plane, y, x) = (i / (h * w), (i / w % h) as i64 - down, (i % w) as i64 - right);
                 let (v, u) = (y.rem_euclid(h as i64), x.rem_euclid(w as i64));
-                if !round && (v, u) != (y, x) { 0.0 } else { values[plane * h * w + v as usize * w + u as usize] }
+                if !round && (v, u) != (y, x) {
+                    0.0
+                } else {
+                    values[plane * h * w + v as usize * w + u as usize]
+                }
             })
             .collect()
     };
     match stamp {
-        Stamp::Blend(t) => Stamp::Blend(Trigger { mask: moved(&t.mask, false), pattern: moved(&t.pattern, true) }),
+        Stamp::Blend(t) => {
+            Stamp::Blend(Trigger { mask: moved(&t.mask, false), pattern: moved(&t.pattern, true) })
+        }
         Stamp::Add(field) => Stamp::Add(moved(field, true)),
         Stamp::Warp(field) => Stamp::Warp(moved(field, true)),
     }
@@ -97,7 +103,10 @@ pub(super) fn jpeg(image: ArrayView3<f32>, quality: u8) -> Option<Array3<f32>> {
         _ => return None,
     };
     let level = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
-    let bytes: Vec<u8> = (0..h * w).flat_map(|i| (0..c).map(move |k| (k, i))).map(|(k, i)| level(image[[k, i / w, i % w]])).collect();
+    let bytes: Vec<u8> = (0..h * w)
+        .flat_map(|i| (0..c).map(move |k| (k, i)))
+        .map(|(k, i)| level(image[[k, i / w, i % w]]))
+        .collect();
     let mut file = Vec::new();
     JpegEncoder::new_with_quality(&mut file, quality).encode(&bytes, w as u32, h as u32, colour).ok()?;
     let decoded = ImageReader::with_format(Cursor::new(file), ImageFormat::Jpeg).decode().ok()?;

@@ -147,13 +147,15 @@ impl Procedure for TriggerTolerance {
                 if way.name == "jpeg" && ![1, 3].contains(&shape[0]) {
                     break;
                 }
-                let put = |i: usize, image: ArrayView3<f32>| seen(way, level, stamps[i % stamps.len()].on(image));
+                let put =
+                    |i: usize, image: ArrayView3<f32>| seen(way, level, stamps[i % stamps.len()].on(image));
                 let predicted = predictions(setup.model, &pool.images, &which, &|| cx.check(), &put)?;
                 success.push(share(&predicted, target));
                 if way.image {
                     let plain = |_: usize, image: ArrayView3<f32>| seen(way, level, image.to_owned());
                     let predicted = predictions(setup.model, &pool.images, &which, &|| cx.check(), &plain)?;
-                    let same = predicted.iter().zip(&which).filter(|(p, i)| **p == pool.predicted[**i]).count();
+                    let same =
+                        predicted.iter().zip(&which).filter(|(p, i)| **p == pool.predicted[**i]).count();
                     kept.push(same as f64 / which.len() as f64);
                 }
             }
@@ -224,18 +226,30 @@ fn outcome(case: &Case, setup: &Setup, images: usize, curves: &[Curve]) -> Outco
             None => format!("{name} up to {} leaves most", levels[levels.len() - 1]),
         });
         let points = |values: &[f64]| levels.iter().zip(values).map(|(l, s)| [*l, *s]).collect::<Vec<_>>();
-        let mut series = vec![Series { name: "success of the trigger".into(), points: points(&curve.success) }];
+        let mut series =
+            vec![Series { name: "success of the trigger".into(), points: points(&curve.success) }];
         if *image {
-            series.push(Series { name: "images without it that keep their class".into(), points: points(&curve.kept) });
-            let kept: Vec<Value> = levels.iter().zip(&curve.kept).map(|(l, s)| json!([number(*l), number(*s)])).collect();
+            series.push(Series {
+                name: "images without it that keep their class".into(),
+                points: points(&curve.kept),
+            });
+            let kept: Vec<Value> =
+                levels.iter().zip(&curve.kept).map(|(l, s)| json!([number(*l), number(*s)])).collect();
             measures.insert(format!("{name}_clean_kept"), Value::Array(kept));
         }
         for s in &mut series {
             s.points.sort_by(|a, b| a[0].total_cmp(&b[0]));
         }
         let figure = Figure {
-            title: format!("Success of the trigger for class {} under {name}", classes::name(case, setup.best.target)),
-            body: Body::Lines { x_label: format!("{name}, {unit}"), y_label: "share of images".into(), series },
+            title: format!(
+                "Success of the trigger for class {} under {name}",
+                classes::name(case, setup.best.target)
+            ),
+            body: Body::Lines {
+                x_label: format!("{name}, {unit}"),
+                y_label: "share of images".into(),
+                series,
+            },
         };
         figures.insert((*name).to_owned(), figure);
     }
@@ -246,10 +260,15 @@ fn outcome(case: &Case, setup: &Setup, images: usize, curves: &[Curve]) -> Outco
     measures.insert("survives".into(), Value::Object(survives));
     Outcome {
         verdict: Verdict::Inconclusive,
-        summary: format!("undisturbed, the trigger works on {:.1} % of {images} images; {}", 100.0 * whole, told.join("; ")),
+        summary: format!(
+            "undisturbed, the trigger works on {:.1} % of {images} images; {}",
+            100.0 * whole,
+            told.join("; ")
+        ),
         statistic: Some(whole),
         threshold: None,
-        threshold_origin: "none: curves; a change is survived when half of the undisturbed success is left".into(),
+        threshold_origin: "none: curves; a change is survived when half of the undisturbed success is left"
+            .into(),
         findings: Vec::new(),
         measures,
         arrays: BTreeMap::new(),

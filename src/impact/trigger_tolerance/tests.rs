@@ -40,7 +40,10 @@ fn curves_start_undisturbed_and_fall_where_the_trigger_is_gone() {
         assert!(got.figures.contains_key(way));
     }
     assert!(at("shift", 1) < 0.1, "a linear weight on one pixel forgives no shift");
-    assert!(at("recolour", 3) < 0.1 && at("dim", 1) > 0.9, "black does nothing, three quarters of white does");
+    assert!(
+        at("recolour", 3) < 0.1 && at("dim", 1) > 0.9,
+        "black does nothing, three quarters of white does"
+    );
     assert_eq!(got.measures["fails_at"]["shift"], json!(1.0));
     assert_eq!(got.measures["survives"]["shift"], json!(false));
     assert!((got.measures["jpeg_clean_kept"][0][1].as_f64().unwrap() - 1.0).abs() < 1e-9);

@@ -24,7 +24,10 @@ pub(super) fn outcome(case: &Case, setup: &Setup, plan: &Plan, pool: &Pool, got:
         (true, false) => Verdict::Inconclusive,
         (false, _) => Verdict::NothingFound,
     };
-    let works = format!("a trigger of {l1:.1} pixels sends {:.1} % of {images} images to class {name}", 100.0 * success);
+    let works = format!(
+        "a trigger of {l1:.1} pixels sends {:.1} % of {images} images to class {name}",
+        100.0 * success
+    );
     let summary = match verdict {
         Verdict::Flagged => works,
         Verdict::Inconclusive => {

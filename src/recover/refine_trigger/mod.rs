@@ -65,7 +65,8 @@ struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     fn of(case: &'a Case) -> Result<Self, Skip> {
-        let known = ["target", "mode", "epochs", "mini_batches", "steps", "restarts", "goal", "channel_masks"];
+        let known =
+            ["target", "mode", "epochs", "mini_batches", "steps", "restarts", "goal", "channel_masks"];
         let params = Params::of(case, ID, &known)?;
         let model = case.model.as_deref().ok_or_else(|| Skip("no model that can be run".into()))?;
         let candidate = Candidate::of(case, &params, model.input.shape)?;
@@ -194,7 +195,8 @@ impl Procedure for RefineTrigger {
         }
         let mut order = which.clone();
         order.shuffle(&mut cx.rng("images/order"));
-        let work = Work { case, setup: &setup, pool: &pool, order: &order, from: setup.choice.units(IMAGES), plan };
+        let work =
+            Work { case, setup: &setup, pool: &pool, order: &order, from: setup.choice.units(IMAGES), plan };
         let found = match setup.mode {
             Mode::Constrained(settings) => constrained::refine(&work, settings, cx)?,
             Mode::Reference { epochs, batches } => reference::refine(&work, epochs, batches, cx)?,

@@ -25,7 +25,10 @@ fn the_flagged_trigger_is_refined_to_its_support_and_a_lead_stays_a_lead() {
     assert_eq!((mask.shape(), pattern.shape()), ([6, 6].as_slice(), [1, 6, 6].as_slice()));
     assert!(pattern.iter().chain(mask.iter()).all(|v| (0.0..=1.0).contains(v)));
     assert!((f64::from(mask.sum()) - got.measures["l1"].as_f64().unwrap()).abs() < 1e-3);
-    assert!((mask[[5, 5]] - 1.0).abs() < 1e-6 && mask.sum() <= 2.0, "the pixel that the backdoor answers to: {mask}");
+    assert!(
+        (mask[[5, 5]] - 1.0).abs() < 1e-6 && mask.sum() <= 2.0,
+        "the pixel that the backdoor answers to: {mask}"
+    );
     assert!(got.figures.contains_key("trigger") && got.figures.contains_key("history"));
 
     case.earlier.records.get_mut(SOURCE).unwrap().verdict = Verdict::Inconclusive;

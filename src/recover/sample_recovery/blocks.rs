@@ -63,7 +63,9 @@ fn best(costs: &Array2<f64>) -> [f32; 2] {
         return [0.0, 0.0];
     }
     let finer = |before: Option<&f64>, after: Option<&f64>| match (before, after) {
-        (Some(a), Some(b)) if a + b - 2.0 * low > 1e-12 => ((a - b) / (2.0 * (a + b - 2.0 * low))).clamp(-0.5, 0.5),
+        (Some(a), Some(b)) if a + b - 2.0 * low > 1e-12 => {
+            ((a - b) / (2.0 * (a + b - 2.0 * low))).clamp(-0.5, 0.5)
+        }
         _ => 0.0,
     };
     let dy = finer(y.checked_sub(1).and_then(|v| costs.get((v, x))), costs.get((y + 1, x)));
@@ -117,7 +119,8 @@ mod tests {
         }
         let got = displacement(&moved, &smooth);
         // Knots at the edge see repeated pixels; the inner ones must be right.
-        for k in (0..KNOTS * KNOTS).filter(|k| (1..4).contains(&(k / KNOTS)) && (1..4).contains(&(k % KNOTS))) {
+        for k in (0..KNOTS * KNOTS).filter(|k| (1..4).contains(&(k / KNOTS)) && (1..4).contains(&(k % KNOTS)))
+        {
             assert!((got[k] - 1.5).abs() < 0.35, "{} at {k}", got[k]);
             assert!((got[KNOTS * KNOTS + k] + 1.0).abs() < 0.35, "{} at {k}", got[KNOTS * KNOTS + k]);
         }

@@ -132,7 +132,8 @@ pub fn blend(m: Material) -> Option<Guess> {
     let shrink = median(&ratios)? as f32;
     let alpha = (1.0 - shrink).clamp(0.05, 0.9);
     let mean = m.clean.mean_axis(Axis(0))?;
-    let pattern: Vec<f32> = (&mean + &(&m.shared.residual / alpha)).iter().map(|p| p.clamp(0.0, 1.0)).collect();
+    let pattern: Vec<f32> =
+        (&mean + &(&m.shared.residual / alpha)).iter().map(|p| p.clamp(0.0, 1.0)).collect();
     let (_, h, w) = mean.dim();
     Some(Guess {
         kind: "blend",
@@ -210,7 +211,8 @@ mod tests {
     #[test]
     fn a_blend_is_taken_apart_into_share_and_pattern() {
         let (clean, base) = (pictures(300, 1), pictures(300, 2));
-        let pattern = Array3::from_shape_fn((3, 16, 16), |(_, y, x)| if (x / 4 + y / 4) % 2 == 0 { 0.9 } else { 0.1 });
+        let pattern =
+            Array3::from_shape_fn((3, 16, 16), |(_, y, x)| if (x / 4 + y / 4) % 2 == 0 { 0.9 } else { 0.1 });
         let own = base.mapv(|v| 0.8 * v) + &(&pattern * 0.2);
         let residual = &own.mean_axis(Axis(0)).unwrap() - &clean.mean_axis(Axis(0)).unwrap();
         let shared = shared(residual, Array2::from_elem((16, 16), false));

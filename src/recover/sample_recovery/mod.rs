@@ -68,7 +68,8 @@ impl<'a> Setup<'a> {
     fn of(case: &'a Case) -> Result<Self, Skip> {
         let params = Params::of(case, ID, &["class"])?;
         let model = case.model.as_deref().ok_or_else(|| Skip("no model to try a trigger on".into()))?;
-        let data = case.training().ok_or_else(|| Skip("no training set: samples are where this looks".into()))?;
+        let data =
+            case.training().ok_or_else(|| Skip("no training set: samples are where this looks".into()))?;
         if data.set.shape() != Some(model.input.shape) {
             return Err(Skip("the training set has no images that the network takes".into()));
         }
@@ -93,7 +94,8 @@ impl<'a> Setup<'a> {
             .max_by_key(|(label, list)| (list.len(), std::cmp::Reverse(*label)))
             .filter(|(class, list)| list.len() >= FEWEST && *class < model.class_count())
             .ok_or_else(|| Skip(format!("{LIST} lists fewer than {FEWEST} samples of any label")))?;
-        let choice = |share| Choice::of(case, share)?.ok_or_else(|| Skip("no images to try a trigger on".into()));
+        let choice =
+            |share| Choice::of(case, share)?.ok_or_else(|| Skip("no images to try a trigger on".into()));
         Ok(Self { model, class, listed, tried: choice(Share::Held)?, compared: choice(Share::Work)? })
     }
 
@@ -230,7 +232,9 @@ fn outcome(
         carriers.len()
     );
     let summary = if verdict == Verdict::NothingFound {
-        format!("nothing that could be recovered from the listed samples works on other images; at best, {words}")
+        format!(
+            "nothing that could be recovered from the listed samples works on other images; at best, {words}"
+        )
     } else {
         words
     };
@@ -256,7 +260,9 @@ fn outcome(
     };
     let all: Vec<Value> = tried
         .iter()
-        .map(|t| json!({"kind": t.guess.kind, "success_rate": number(t.success), "parameters": t.guess.facts}))
+        .map(
+            |t| json!({"kind": t.guess.kind, "success_rate": number(t.success), "parameters": t.guess.facts}),
+        )
         .collect();
     let mut measures = BTreeMap::from([
         ("target".to_owned(), json!(setup.class)),

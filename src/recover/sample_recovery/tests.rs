@@ -23,7 +23,12 @@ fn the_pixel_that_listed_samples_share_is_recovered_and_kept_as_a_stamp() {
     let found = fixture::run(&POISONED_SAMPLES, &case, 0);
     fixture::remember(&mut case, LIST, &found);
     let got = fixture::run(&SAMPLE_RECOVERY, &case, 0);
-    assert_eq!((got.verdict, got.measures["kind"].as_str()), (Verdict::Flagged, Some("patch")), "{}", got.summary);
+    assert_eq!(
+        (got.verdict, got.measures["kind"].as_str()),
+        (Verdict::Flagged, Some("patch")),
+        "{}",
+        got.summary
+    );
     assert_eq!(got.measures["target"], json!(3));
     assert_eq!(got.measures["parameters"]["rows"], json!([5, 5]));
     let shape = case.model.as_ref().unwrap().input.shape;

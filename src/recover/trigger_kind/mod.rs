@@ -60,7 +60,9 @@ impl Procedure for TriggerKind {
         Params::of(case, ID, &[])?;
         let shape = case.model.as_ref().map(|m| m.input.shape);
         if shape.and_then(|s| best(case, s)).is_none() {
-            return Err(Skip("no trigger was recovered: neither refine-trigger nor sample-recovery gave one".into()));
+            return Err(Skip(
+                "no trigger was recovered: neither refine-trigger nor sample-recovery gave one".into(),
+            ));
         }
         let inputs = case.model_item().map(|i| i.id.clone()).into_iter().collect();
         Ok(Plan { params: rule::params(), units: 2, inputs })
@@ -150,7 +152,12 @@ fn outcome(case: &Case, seen: &Seen, told: &Told, target: usize) -> Outcome {
     let name = crate::detect::classes::name(case, target);
     let known = told.kind != "unknown" && told.kind != "dynamic";
     let summary = if known {
-        format!("the trigger for class {name} reads as a {} ({} certainty): {}", told.kind, told.certainty, told.because.join("; "))
+        format!(
+            "the trigger for class {name} reads as a {} ({} certainty): {}",
+            told.kind,
+            told.certainty,
+            told.because.join("; ")
+        )
     } else {
         format!("the kind of the trigger for class {name} cannot be told: {}", told.because.join("; "))
     };

@@ -61,7 +61,9 @@ pub(super) fn tell(seen: &Seen) -> Told {
         let works = format!("read from listed samples, it works on {} of other images", percent(*success));
         let (kind, certainty, note) = match kind.as_str() {
             "patch" => ("patch", "high", "pixels that are the same in all of them, in one place"),
-            "multi-patch" => ("multi-patch", "high", "pixels that are the same in all of them, in several places"),
+            "multi-patch" => {
+                ("multi-patch", "high", "pixels that are the same in all of them, in several places")
+            }
             "sinusoid" => ("sinusoid", "high", "most of their difference is one wave"),
             "blend" => ("blend", "high", "all pixels vary less, about a common picture"),
             "warp" => ("warp", "medium", "blocks are displaced against clean pictures"),
@@ -84,7 +86,9 @@ pub(super) fn tell(seen: &Seen) -> Told {
     because.extend(works.map(|s| format!("the refined trigger works on {} of images", percent(s))));
     because.extend(seen.area.map(|a| format!("its mask covers {:.1} % of the picture", 100.0 * a)));
     because.extend(
-        seen.concentration.map(|c| format!("nine tenths of the smallest added pattern lie in {} of the pixels", percent(c))),
+        seen.concentration.map(|c| {
+            format!("nine tenths of the smallest added pattern lie in {} of the pixels", percent(c))
+        }),
     );
     let patch = |certainty, because| match seen.patches {
         Some(n) if n > 1 => Told { kind: "multi-patch", certainty: "low", because },
@@ -92,7 +96,9 @@ pub(super) fn tell(seen: &Seen) -> Told {
     };
     match (works, small, seen.concentration) {
         (Some(_), Some(_), Some(c)) if c <= NARROW => patch("medium", because),
-        (Some(_), _, Some(c)) if c >= SPREAD && (seen.additive || small.is_none()) && (!seen.masked || patterns < masks) => {
+        (Some(_), _, Some(c))
+            if c >= SPREAD && (seen.additive || small.is_none()) && (!seen.masked || patterns < masks) =>
+        {
             Told { kind: "blend", certainty: "medium", because }
         }
         (Some(_), Some(_), _) => patch("low", because),
@@ -117,7 +123,10 @@ pub(super) fn family(seen: &Seen, told: &Told) -> Option<String> {
         return Some("sinusoid".into());
     }
     one_of(&seen.family_of_samples, &["clean-label", "source-specific", "label-flip", "all-to-all"])
-        .or_else(|| one_of(&seen.family_of_model, &["weight-edit", "source-specific", "all-to-all"]).filter(|_| seen.sampled.is_none()))
+        .or_else(|| {
+            one_of(&seen.family_of_model, &["weight-edit", "source-specific", "all-to-all"])
+                .filter(|_| seen.sampled.is_none())
+        })
         .or_else(|| match told.kind {
             "patch" | "multi-patch" => Some("patch".into()),
             "unknown" => None,

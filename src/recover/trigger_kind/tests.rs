@@ -20,13 +20,23 @@ fn each_rule_tells_its_kind() {
     assert_eq!(kind(&Seen { wave: Some(0.7), ..patchy() }), "sinusoid");
     let warped = Seen { warped: true, chances: [Some(0.01), None, Some(0.001)], ..patchy() };
     assert_eq!(kind(&warped), "warp");
-    assert_eq!(kind(&Seen { chances: [Some(0.0001), None, Some(0.001)], ..warped }), "patch", "masks are stranger");
+    assert_eq!(
+        kind(&Seen { chances: [Some(0.0001), None, Some(0.001)], ..warped }),
+        "patch",
+        "masks are stranger"
+    );
     let wide = Seen { area: Some(0.3), concentration: Some(0.6), masked: false, additive: true, ..patchy() };
     assert_eq!(kind(&wide), "blend");
     assert_eq!(kind(&Seen { success: Some(0.2), ..patchy() }), "unknown");
     assert_eq!(kind(&Seen { success: Some(0.2), samples_without_trigger: true, ..patchy() }), "dynamic");
-    for (read, told) in [("patch", "patch"), ("sinusoid", "sinusoid"), ("warp", "warp"), ("residual", "blend")] {
-        assert_eq!(kind(&Seen { sampled: Some((read.into(), 0.9)), ..wide.clone() }), told, "samples go first");
+    for (read, told) in
+        [("patch", "patch"), ("sinusoid", "sinusoid"), ("warp", "warp"), ("residual", "blend")]
+    {
+        assert_eq!(
+            kind(&Seen { sampled: Some((read.into(), 0.9)), ..wide.clone() }),
+            told,
+            "samples go first"
+        );
     }
 }
 

@@ -54,7 +54,8 @@ fn effect(view: &View, p: &mut Painter, area: Rect) {
         return;
     };
     let target = record.measures.get("target").and_then(serde_json::Value::as_u64);
-    let mut title = target.map_or("effect of the trigger".to_owned(), |c| format!("images sent to class {c}"));
+    let mut title =
+        target.map_or("effect of the trigger".to_owned(), |c| format!("images sent to class {c}"));
     if let Some(level) = view.measure("severity", "level").and_then(serde_json::Value::as_str) {
         title += &format!(" · severity {}", visible(level));
     }
