@@ -2,65 +2,117 @@
 //! true one, what kind it is said to be, and whose defaults it is said to resemble.
 
 use crate::shared;
-use laocoon::case::CaseState;
-use laocoon::evidence::{CaseFile, Limits};
-use laocoon::investigation::{Investigation, Options};
-use laocoon::procedure::{Effort, Record, Tensor, Verdict};
-use serde_json::Value;
+use laocoon::evidence::dataset::Pixels;
+use laocoon::evidence::{CaseFile, DataSet, Limits, Role};
+use laocoon::network::{Model, onnx};
+use laocoon::procedure::{Case, Context, Data, Earlier, Effort, Outcome, Record, Silent, Tensor};
+use laocoon::registry;
+use ndarray::Array4;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-/// What is asked for.
-const ASKED: [&str; 2] = ["trigger-probe", "trigger-kind"];
+/// What is run, in the order of work; `FULL` adds the other searches over the model and the fused verdict.
+const WORK: [&str; 11] = [
+    "neural-cleanse",
+    "poisoned-samples",
+    "common-patch",
+    "sample-recovery",
+    "refine-trigger",
+    "trigger-kind",
+    "trigger-probe",
+    "trigger-tolerance",
+    "clean-effect",
+    "severity",
+    "toolkit-match",
+];
+const FULL: [&str; 4] = ["universal-perturbation", "feature-perturbation", "warp-search", "model-verdict"];
 
-struct Examined {
-    state: CaseState,
-    investigation: Investigation,
-    _session: tempfile::TempDir,
+fn images(file: &str) -> Option<Arc<DataSet>> {
+    let (shape, values) = shared::tensor(file, "images")?;
+    let values: Vec<u8> = values.iter().map(|&x| x as u8).collect();
+    let nhwc = Array4::from_shape_vec((shape[0], shape[1], shape[2], shape[3]), values).unwrap();
+    let nchw = nhwc.permuted_axes([0, 3, 1, 2]).as_standard_layout().into_owned();
+    let labels = shared::integers(file, "labels")?;
+    Some(Arc::new(DataSet { images: Some(Pixels::U8(nchw)), labels, ..DataSet::default() }))
 }
 
-fn examine(case: &Path, asked: &[&str]) -> Examined {
-    let session = tempfile::tempdir().unwrap();
-    let target = CaseFile::read(case, &Limits::default()).unwrap();
-    let mut investigation = Investigation::open(Options {
-        target,
-        session: session.path().join("session"),
-        seed: 0,
+fn blank(file: &Path, model: Model, data: Vec<Data>) -> Case {
+    Case {
+        file: CaseFile::read(file, &Limits::default()).unwrap(),
+        register: vec![],
+        model: Some(Arc::new(model)),
+        data,
         effort: Effort::Standard,
-        threads: 0,
-        only: asked.iter().map(ToString::to_string).collect(),
-        phases: Vec::new(),
-        overrides: BTreeMap::new(),
-        limits: Limits::default(),
-        analyst: "ana".into(),
-    })
-    .unwrap();
-    investigation.run_all().unwrap();
-    while !investigation.finished() {
-        investigation.wait(Duration::from_secs(1));
+        // The twin only weighs verdicts; masks are the same without it.
+        overrides: BTreeMap::from([("neural-cleanse".to_owned(), json!({"twin": 0}))]),
+        earlier: Earlier::default(),
     }
-    let state = CaseState::clone(&investigation.state());
-    Examined { state, investigation, _session: session }
 }
 
-impl Examined {
-    fn record(&self, id: &str) -> Option<&Record> {
-        self.state.record(id)
+/// A case of the zoo, with or without its training data.
+fn zoo(id: &str, training: bool) -> Option<Case> {
+    let file = shared::path(&format!("zoo/{id}/case.toml"))?;
+    let input = CaseFile::read(&file, &Limits::default()).unwrap().model.unwrap().input.unwrap();
+    let path = shared::path(&format!("zoo/{id}/model.onnx"))?;
+    let bytes = std::fs::read(&path).unwrap();
+    let read = onnx::read(&path, &bytes, Some(input.shape), &Limits::default()).unwrap();
+    let model = Model::from_graph(read.graph, input, vec![]).unwrap();
+    let data = |item: &str, role, name: &str| {
+        Some(Data { item: item.into(), role, set: images(&format!("zoo/{id}/{name}.safetensors"))? })
+    };
+    let mut all = vec![data("E2", Role::Clean, "test")?];
+    if training {
+        all.push(data("E3", Role::Training, "train_subset")?);
     }
+    Some(blank(&file, model, all))
+}
 
-    fn measure(&self, id: &str, name: &str) -> Value {
-        self.record(id).and_then(|r| r.measures.get(name)).cloned().unwrap_or(Value::Null)
+/// Runs procedures in turn; each sees what those before it found. What does not apply is told.
+fn work(case: &mut Case, ids: &[&str], tell: bool) {
+    for about in registry::all().iter().map(|p| p.about()).filter(|a| ids.contains(&a.id)) {
+        let (id, procedure) = (about.id, registry::find(about.id).unwrap());
+        let plan = match procedure.plan(case) {
+            Ok(plan) => plan,
+            Err(skip) => {
+                println!("    {id}: skipped: {skip}");
+                continue;
+            }
+        };
+        let got = procedure.run(case, &plan, &mut Context::new(0, id, &Silent)).unwrap();
+        if tell {
+            println!("    {id}: {}: {}", got.verdict.name(), got.summary);
+        }
+        remember(case, id, got);
     }
+}
 
-    /// The mask of a procedure as H×W values, the largest over channels.
-    fn mask(&self, id: &str) -> Option<Vec<f32>> {
-        let (_, tensor) = self.investigation.blobs().tensor(self.record(id)?.blobs.get("mask")?).unwrap();
-        let Tensor::F32(mask) = tensor else { return None };
-        let pixels = mask.shape().iter().rev().take(2).product();
-        let all: Vec<f32> = mask.iter().copied().collect();
-        Some((0..pixels).map(|i| all.iter().skip(i).step_by(pixels).copied().fold(0.0, f32::max)).collect())
+fn remember(case: &mut Case, id: &str, got: Outcome) {
+    let record = Record {
+        verdict: got.verdict,
+        summary: got.summary,
+        statistic: Value::Null,
+        threshold: Value::Null,
+        threshold_origin: String::new(),
+        findings: got.findings,
+        measures: got.measures,
+        blobs: BTreeMap::new(),
+        figures: BTreeMap::new(),
+        limits: String::new(),
+    };
+    case.earlier.records.insert(id.into(), record);
+    for (name, array) in got.arrays {
+        case.earlier.arrays.insert((id.into(), name), Arc::new(array));
     }
+}
+
+/// The mask of a procedure as H×W values, the largest over channels.
+fn mask(case: &Case, id: &str) -> Option<Vec<f32>> {
+    let Tensor::F32(mask) = case.earlier.array(id, "mask")? else { return None };
+    let pixels = mask.shape().iter().rev().take(2).product();
+    let all: Vec<f32> = mask.iter().copied().collect();
+    Some((0..pixels).map(|i| all.iter().skip(i).step_by(pixels).copied().fold(0.0, f32::max)).collect())
 }
 
 /// Covered pixels of the true trigger, H·W, and the width: the mask, or where stamped images differ from clean ones.
@@ -111,50 +163,45 @@ const ZOO: [(&str, &str, bool); 12] = [
     ("external/xd4", "patch", true),
 ];
 
-/// Over the zoo, `FILE` chooses `case.toml` (default) or `model-only.toml`, `ZOO` names cases.
+/// Over the zoo; `MODEL_ONLY` leaves the training data out, `FULL` runs all searches, `ZOO` names cases.
 #[test]
 #[ignore = "minutes: cargo test --release --test it recovered_triggers -- --ignored --nocapture"]
 fn recovered_triggers_lie_where_the_true_ones_do() {
     let chosen = std::env::var("ZOO").ok();
-    let file = std::env::var("FILE").unwrap_or_else(|_| "case.toml".into());
+    let training = std::env::var("MODEL_ONLY").is_err();
+    let ids = if std::env::var("FULL").is_ok() { [&WORK[..], &FULL].concat() } else { WORK.to_vec() };
     let (mut placed, mut works, mut told) = ([0, 0], [0, 0], [0, 0]);
-    println!("case | target | found | from | pixels | IoU | centre | success | true | kind | true kind");
+    let mut lines = Vec::new();
     for (id, kind, patch) in ZOO {
         if chosen.as_ref().is_some_and(|c| !c.split(',').any(|c| c == id)) {
             continue;
         }
-        let Some(path) = shared::path(&format!("zoo/{id}/{file}")) else { return };
+        let Some(mut case) = zoo(id, training) else { return };
         let truth = shared::json(&format!("zoo/{id}/truth.json")).unwrap();
-        let got = examine(&path, &ASKED);
-        let found = got.measure("trigger-probe", "target") == truth["target"];
-        let flagged = ["refine-trigger", "sample-recovery", "trigger-probe"]
-            .iter()
-            .any(|p| got.record(p).is_some_and(|r| r.verdict == Verdict::Flagged));
-        let place = got
-            .mask("refine-trigger")
+        println!("{id}");
+        work(&mut case, &ids, true);
+        let measure = |id: &str, name: &str| case.earlier.measure(id, name).cloned().unwrap_or(Value::Null);
+        let found = measure("trigger-probe", "target") == truth["target"];
+        let flagged =
+            ["refine-trigger", "sample-recovery", "trigger-probe"].iter().any(|p| case.earlier.flagged(p));
+        let place = mask(&case, "refine-trigger")
             .filter(|_| kind == "patch")
             .and_then(|m| Some((m, true_mask(id)?)))
             .map(|(m, (t, w))| compare(&m, &t, w));
-        let success = got.measure("trigger-probe", "success_rate").as_f64().unwrap_or(0.0);
+        let success = measure("trigger-probe", "success_rate").as_f64().unwrap_or(0.0);
         let of_truth = truth["asr"].as_f64().unwrap_or(1.0);
-        let said = got.measure("trigger-kind", "kind");
-        let number = |id: &str, name: &str| got.measure(id, name);
-        println!(
-            "{id} | {} | {} | {} | {} | {:.2} | {:.1} | {success:.3} | {of_truth:.3} | {said} | {kind}",
+        let said = measure("trigger-kind", "kind");
+        let line = format!(
+            "{id} | {} | {} | {flagged} | {} | {} | {:.2} | {:.1} | {success:.3} | {of_truth:.3} | {said} | {kind}",
             truth["target"],
-            number("trigger-probe", "target"),
-            number("refine-trigger", "from"),
-            number("refine-trigger", "covered_pixels"),
+            measure("trigger-probe", "target"),
+            measure("refine-trigger", "from"),
+            measure("refine-trigger", "covered_pixels"),
             place.map_or(f64::NAN, |p| p.0),
             place.map_or(f64::NAN, |p| p.1),
         );
-        for id in ["sample-recovery", "trigger-kind", "trigger-tolerance", "severity", "toolkit-match"] {
-            if let Some(record) = got.record(id) {
-                println!("    {id}: {}: {}", record.verdict.name(), record.summary);
-            } else {
-                println!("    {id}: {:?}", got.state.procedure(id).map(|p| &p.status));
-            }
-        }
+        println!("{line}");
+        lines.push(line);
         if flagged && found {
             told[1] += 1;
             told[0] += usize::from(said == kind);
@@ -168,6 +215,10 @@ fn recovered_triggers_lie_where_the_true_ones_do() {
             }
         }
     }
+    println!(
+        "case | target | found | flagged | from | pixels | IoU | centre | success | true | kind | true kind"
+    );
+    lines.iter().for_each(|line| println!("{line}"));
     println!("placed {placed:?}, works {works:?}, kind {told:?}");
     let enough = |[good, all]: [usize; 2]| good * 10 >= all * 8;
     if chosen.is_none() {
@@ -224,8 +275,6 @@ fn the_toolkit_whose_defaults_were_used_comes_first_or_ties() {
     use laocoon::lab::implant::{Attack, Given};
     use laocoon::lab::train::{Recipe, train};
     use laocoon::network::description::Description;
-    use laocoon::procedure::{Case, Context, Data, Earlier, Silent};
-    use std::sync::Arc;
     let chosen = std::env::var("TOOLKITS").ok();
     let network = Description::parse(include_str!("../../src/lab/sample_cases/network.json")).unwrap();
     let (mut right, mut all) = (0, 0);
@@ -255,55 +304,13 @@ fn the_toolkit_whose_defaults_were_used_comes_first_or_ties() {
         )
         .unwrap();
         let data = |item: &str, role, set| Data { item: item.into(), role, set: Arc::new(set) };
-        let mut case = Case {
-            file: CaseFile::read(&session.path().join("case.toml"), &Limits::default()).unwrap(),
-            register: vec![],
-            model: Some(Arc::new(model)),
-            data: vec![
-                data("E2", laocoon::evidence::Role::Clean, road_signs(30, "clean", 3)),
-                data("E3", laocoon::evidence::Role::Training, planted.set),
-            ],
-            effort: Effort::Quick,
-            overrides: BTreeMap::new(),
-            earlier: Earlier::default(),
-        };
-        let work = [
-            "neural-cleanse",
-            "poisoned-samples",
-            "common-patch",
-            "sample-recovery",
-            "refine-trigger",
-            "trigger-kind",
-            "toolkit-match",
+        let data = vec![
+            data("E2", Role::Clean, road_signs(30, "clean", 3)),
+            data("E3", Role::Training, planted.set),
         ];
-        for id in work {
-            let procedure = laocoon::registry::find(id).unwrap();
-            let plan = match procedure.plan(&case) {
-                Ok(plan) => plan,
-                Err(skip) => {
-                    println!("    {id}: skipped: {skip}");
-                    continue;
-                }
-            };
-            let got = procedure.run(&case, &plan, &mut Context::new(0, id, &Silent)).unwrap();
-            println!("    {id}: {}: {}", got.verdict.name(), got.summary);
-            let record = Record {
-                verdict: got.verdict,
-                summary: got.summary,
-                statistic: Value::Null,
-                threshold: Value::Null,
-                threshold_origin: String::new(),
-                findings: got.findings,
-                measures: got.measures,
-                blobs: BTreeMap::new(),
-                figures: BTreeMap::new(),
-                limits: String::new(),
-            };
-            case.earlier.records.insert(id.into(), record);
-            for (name, array) in got.arrays {
-                case.earlier.arrays.insert((id.into(), name), Arc::new(array));
-            }
-        }
+        let mut case = blank(&session.path().join("case.toml"), model, data);
+        case.effort = Effort::Quick;
+        work(&mut case, &WORK, true);
         let first = case.earlier.measure("toolkit-match", "toolkits").map(first_or_tied).unwrap_or_default();
         println!("{toolkit} ({}; success {works:.3}): first or tied: {first:?}", attack.name);
         println!("    would discriminate: {:?}", case.earlier.measure("toolkit-match", "would_discriminate"));
