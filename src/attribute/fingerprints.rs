@@ -103,27 +103,6 @@ pub const FINGERPRINTS: [Fingerprint; 27] = [
     whole("BackdoorBench", BENCH, "sig", "sinusoid", Detail::Wave(40.0, 6.0), (&[0], Some(0.1))),
     whole("BackdoorBench", BENCH, "wanet", "warp", Detail::None, (&[0], Some(0.1))),
     whole("BackdoorBench", BENCH, "inputaware", "dynamic", Detail::None, (&[0], Some(0.1))),
-    whole("BackdoorBox", BOX, "WaNet", "warp", Detail::None, (&[0], Some(0.1))),
-    whole("BackdoorBox", BOX, "IAD", "dynamic", Detail::None, (&[1], Some(0.1))),
-    whole(
-        "backdoor-toolbox",
-        TOOLBOX,
-        "blend, adaptive_blend",
-        "blend",
-        Detail::Share(0.2),
-        (&[0, 2], Some(0.003)),
-    ),
-    whole("backdoor-toolbox", TOOLBOX, "SIG", "sinusoid", Detail::Wave(30.0, 6.0), (&[0, 2], Some(0.003))),
-    whole("backdoor-toolbox", TOOLBOX, "WaNet", "warp", Detail::None, (&[0, 2], Some(0.003))),
-    whole(
-        "TDC2022, MNTD",
-        TDC,
-        "blended noise over the image",
-        "blend",
-        Detail::Share(0.1),
-        (&[], Some(0.1)),
-    ),
-    whole("TrojAI", NIST, "filters of the image rounds", "blend", Detail::None, (&[], Some(0.2))),
     // apple4.png: rows 120..203, columns 128..194 of 224, 3,524 pixels.
     bench("trojannn", Place::At { centre: (0.723, 0.721), area: 0.0702 }, None),
     Fingerprint {
@@ -270,6 +249,27 @@ pub const FINGERPRINTS: [Fingerprint; 27] = [
         kind: "patch",
         detail: Detail::None,
     },
+    whole("BackdoorBox", BOX, "WaNet", "warp", Detail::None, (&[0], Some(0.1))),
+    whole("BackdoorBox", BOX, "IAD", "dynamic", Detail::None, (&[1], Some(0.1))),
+    whole(
+        "backdoor-toolbox",
+        TOOLBOX,
+        "blend, adaptive_blend",
+        "blend",
+        Detail::Share(0.2),
+        (&[0, 2], Some(0.003)),
+    ),
+    whole("backdoor-toolbox", TOOLBOX, "SIG", "sinusoid", Detail::Wave(30.0, 6.0), (&[0, 2], Some(0.003))),
+    whole("backdoor-toolbox", TOOLBOX, "WaNet", "warp", Detail::None, (&[0, 2], Some(0.003))),
+    whole(
+        "TDC2022, MNTD",
+        TDC,
+        "blended noise over the image",
+        "blend",
+        Detail::Share(0.1),
+        (&[], Some(0.1)),
+    ),
+    whole("TrojAI", NIST, "filters of the image rounds", "blend", Detail::None, (&[], Some(0.2))),
 ];
 
 /// A string that a toolkit leaves in file names, archive roots or checkpoint keys.

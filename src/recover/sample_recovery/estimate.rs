@@ -13,6 +13,12 @@ use serde_json::{Value, json};
 
 /// Share of the difference's energy in one wave that makes it a sinusoid.
 pub const WAVE: f64 = 0.5;
+/// A clean pixel has the colour of a shared one when every channel is as near; a shared pixel is the trigger's own when at most
+/// such a share of clean images has its colour.
+const ALIKE: f32 = 0.1;
+const USUAL: f64 = 0.25;
+/// A shared patch above this share of the picture is no patch.
+const LARGEST: f64 = 0.15;
 /// Looked-at pictures in block matching.
 const MATCHED: usize = 60;
 /// Clean images whose mean stands for a picture before it was bent.
@@ -90,27 +96,42 @@ pub fn patches(mask: &Array2<bool>) -> usize {
     parts(&grown).len()
 }
 
+/// The shared pixels that are the trigger's own: of a colour that few clean images have there. Without that, the black where the
+/// rest of the label draws its strokes counts as shared.
+fn unusual(m: Material) -> Array2<bool> {
+    let (_, c, _, _) = m.clean.dim();
+    let like = |y: usize, x: usize| {
+        let same = |i: &ndarray::ArrayView3<f32>| {
+            (0..c).all(|k| (i[[k, y, x]] - m.shared.colour[[k, y, x]]).abs() <= ALIKE)
+        };
+        m.clean.outer_iter().filter(same).count() as f64 / m.clean.dim().0.max(1) as f64
+    };
+    Array2::from_shape_fn(m.shared.mask.dim(), |(y, x)| m.shared.mask[[y, x]] && like(y, x) <= USUAL)
+}
+
 /// The shared patch, if there is one.
 pub fn patch(m: Material) -> Option<Guess> {
-    if !m.shared.has_patch() {
+    let own = unusual(m);
+    let area = own.iter().filter(|&&on| on).count() as f64 / own.len().max(1) as f64;
+    if area <= 0.0 || area > LARGEST {
         return None;
     }
-    let mask: Vec<f32> = m.shared.mask.iter().map(|&on| f32::from(u8::from(on))).collect();
+    let mask: Vec<f32> = own.iter().map(|&on| f32::from(u8::from(on))).collect();
     let pixels = mask.len();
     let pattern = m.shared.colour.iter().enumerate().map(|(i, &p)| p * mask[i % pixels]).collect();
     let at = |axis: usize| {
-        let places = m.shared.mask.indexed_iter().filter(|(_, on)| **on);
+        let places = own.indexed_iter().filter(|(_, on)| **on);
         let all: Vec<usize> = places.map(|((y, x), _)| if axis == 0 { y } else { x }).collect();
         json!([all.iter().min(), all.iter().max()])
     };
-    let count = patches(&m.shared.mask);
+    let count = patches(&own);
     let colour: Vec<Value> = m
         .shared
         .colour
         .outer_iter()
         .map(|plane| {
             let on: Vec<f64> =
-                plane.iter().zip(&m.shared.mask).filter(|(_, m)| **m).map(|(p, _)| f64::from(*p)).collect();
+                plane.iter().zip(&own).filter(|(_, m)| **m).map(|(p, _)| f64::from(*p)).collect();
             number(on.iter().sum::<f64>() / on.len().max(1) as f64)
         })
         .collect();
@@ -238,6 +259,21 @@ mod tests {
         assert_eq!(patches(&at(&[(5, 5)])), 1);
         assert_eq!(patches(&at(&[])), 0);
         assert_eq!(parts(&at(&[(0, 0), (1, 1), (5, 5)])).len(), 2);
+    }
+
+    #[test]
+    fn black_where_the_label_draws_its_strokes_is_no_patch() {
+        // Clean images and listed samples are black on the left; the rest of the label is not. A white pixel is planted.
+        let clean = Array4::<f32>::zeros((30, 3, 16, 16));
+        let mut own = clean.clone();
+        own.slice_mut(ndarray::s![.., .., 15, 15]).fill(1.0);
+        let mut rest = clean.clone();
+        rest.slice_mut(ndarray::s![.., .., .., ..3]).fill(0.8);
+        let shared = crate::detect::poisoned::causal::shared(&own, &rest, &clean);
+        assert!(shared.mask[[4, 1]], "shared, and of no account");
+        let got = patch(Material { own: &own, rest: &rest, clean: &clean, shared: &shared }).unwrap();
+        assert_eq!((got.kind, &got.facts["pixels"]), ("patch", &json!(1)));
+        assert_eq!(got.facts["rows"], json!([15, 15]));
     }
 
     #[test]
