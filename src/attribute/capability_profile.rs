@@ -19,7 +19,7 @@ pub struct CapabilityProfile;
 const ID: &str = "capability-profile";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "capability-profile",
     title: "Capability profile",
     phase: Phase::Attribution,
     version: 1,

@@ -19,7 +19,7 @@ pub struct Remediation;
 const ID: &str = "remediation";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "remediation",
     title: "Remediation",
     phase: Phase::Attribution,
     version: 1,

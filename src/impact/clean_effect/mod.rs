@@ -33,7 +33,7 @@ pub struct CleanEffect;
 pub const ID: &str = "clean-effect";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "clean-effect",
     title: "Effect on clean images",
     phase: Phase::Impact,
     version: 1,

@@ -34,7 +34,7 @@ pub struct Exposure;
 pub const ID: &str = "exposure";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "exposure",
     title: "Exposure",
     phase: Phase::Impact,
     version: 1,

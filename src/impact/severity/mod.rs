@@ -17,7 +17,7 @@ pub struct SeverityRule;
 pub const ID: &str = "severity";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "severity",
     title: "Severity",
     phase: Phase::Impact,
     version: 1,

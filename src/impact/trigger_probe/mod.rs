@@ -26,7 +26,7 @@ pub struct TriggerProbe;
 pub const ID: &str = "trigger-probe";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "trigger-probe",
     title: "Trigger probe",
     phase: Phase::Impact,
     version: 2,

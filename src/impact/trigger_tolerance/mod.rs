@@ -30,7 +30,7 @@ pub struct TriggerTolerance;
 pub const ID: &str = "trigger-tolerance";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "trigger-tolerance",
     title: "Tolerance of the trigger",
     phase: Phase::Impact,
     version: 1,

@@ -27,7 +27,7 @@ pub struct RefineTrigger;
 pub const ID: &str = "refine-trigger";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "refine-trigger",
     title: "Trigger refinement",
     phase: Phase::Recovery,
     version: 2,

@@ -32,7 +32,7 @@ pub const ID: &str = "sample-recovery";
 const LIST: &str = "poisoned-samples";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "sample-recovery",
     title: "Trigger from samples",
     phase: Phase::Recovery,
     version: 1,

@@ -29,7 +29,7 @@ pub struct TriggerKind;
 pub const ID: &str = "trigger-kind";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "trigger-kind",
     title: "Kind of trigger",
     phase: Phase::Recovery,
     version: 1,
