@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench data -- [SCALE] [NAME…]`: SCALE divides the number of samples (default 1); one thread.
 
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures time and says it")]
+
 use laocoon::detect::activation_clustering::ACTIVATION_CLUSTERING;
 use laocoon::detect::label_issues::confident::{Filter, issues, study};
 use laocoon::detect::neighbours::{duplicates, outlying};

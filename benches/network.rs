@@ -7,7 +7,7 @@
 //! same weights on the same images, the two sides taking turns; the last column is our rate over PyTorch's best.
 //! `LAOCOON_SIMD=avx2` together with `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2` compares both without AVX-512.
 
-#![expect(clippy::print_stdout, reason = "a measurement is for people to read")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures time and says it")]
 
 use laocoon::evidence::{InputSpec, Limits};
 use laocoon::network::description::Description;
@@ -374,7 +374,7 @@ fn network(
                 if let Some(peer) = peer.as_deref_mut() {
                     let answer = peer.ask(&format!("{what} {name} {batch} {}", arguments.seconds))?;
                     theirs.push(answer["rate"].as_f64().ok_or("no rate")?);
-                    mode = answer["mode"].as_str().unwrap_or_default().to_owned();
+                    answer["mode"].as_str().unwrap_or_default().clone_into(&mut mode);
                 }
             }
             let ours = median(&mut ours);

@@ -279,6 +279,7 @@ pub(super) mod tests {
                 artefacts: vec![],
                 pipeline: None,
                 deployment: None,
+                handling: None,
                 unexamined: vec![],
                 text: String::new(),
                 root: ".".into(),

@@ -93,7 +93,7 @@ pub fn write(session: &Path, out: &mut dyn Write) -> Result<(), BundleError> {
         };
         put().map_err(|e| cannot(&path, e))?;
     }
-    tar.into_inner().and_then(|out| out.flush()).map_err(|e| cannot(session, e))
+    tar.into_inner().and_then(std::io::Write::flush).map_err(|e| cannot(session, e))
 }
 
 /// Whether a file may be a bundle: a tar whose first entry is where a bundle has it.

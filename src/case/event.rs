@@ -28,6 +28,7 @@ pub struct Planned {
 /// An event. `Unknown` keeps a type written by a newer version, so that it is shown and not dropped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "the large one is the first of a journal and there once")]
 pub enum Event {
     /// First event of a session: all that the rest is computed under.
     CaseOpened {

@@ -34,6 +34,7 @@ pub fn case_file(id: &str) -> CaseFile {
         artefacts: Vec::new(),
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec!["pipeline".into()],
         text: "[case]\nid = \"x\"\n".into(),
         root: PathBuf::from("/evidence"),

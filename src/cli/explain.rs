@@ -3,18 +3,22 @@
 use super::{Exit, Usage, print, session_dir};
 use crate::procedure::{Cost, Phase};
 use crate::registry;
+use crate::report::json;
 use clap::Args;
 use std::fmt::Write;
 
 /// `laocoon explain ID`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Procedure id, as in `laocoon list`.
+    /// Procedure id, as in `laocoon list`; or `laocoon.scan/1` for the schema of the JSON report.
     id: String,
 }
 
 /// Prints a procedure's page.
 pub fn page(args: &ExplainArgs) -> anyhow::Result<Exit> {
+    if args.id == json::SCHEMA {
+        return print(json::SCHEMA_TEXT);
+    }
     let Some(procedure) = registry::find(&args.id) else {
         let known: Vec<&str> = registry::all().iter().map(|p| p.about().id).collect();
         return Err(Usage(format!("no procedure '{}'; there are: {}", args.id, known.join(", "))).into());

@@ -5,6 +5,7 @@
 mod bundle;
 mod diff;
 mod explain;
+mod gate;
 mod inspect;
 mod lab;
 mod open;
@@ -141,7 +142,7 @@ pub struct CaseOptions {
     /// Session folder: created, or continued when it exists.
     #[arg(long, value_name = "DIR")]
     pub session: Option<PathBuf>,
-    /// Who works, for the record [default: LAOCOON_ANALYST, else the user's name].
+    /// Who works, for the record [default: `LAOCOON_ANALYST`, else the user's name].
     #[arg(long, value_name = "NAME")]
     pub analyst: Option<String>,
     /// Architecture of bare weights: a built-in name, or a network description file (JSON).

@@ -208,7 +208,7 @@ fn look(
     let clean = clean
         .filter(|c| c.members[class].len() >= FEWEST_CLEAN && partition.sizes[1] > 0)
         .map(|c| held(&samples, &partition, &c.values.select(Axis(0), &c.members[class])));
-    Ok(Some(Seen { clean, partition, silhouette, ratio, suspicious, plane, along }))
+    Ok(Some(Seen { partition, silhouette, ratio, suspicious, clean, plane, along }))
 }
 
 /// Puts clean images (m×d) of the label to the nearer of the two cluster means.

@@ -20,7 +20,7 @@ pub mod text;
 pub mod wire;
 
 pub use array::RawArray;
-pub use case_file::{CaseFile, DataEntry, Deployment, InputSpec, ModelEntry, Pipeline};
+pub use case_file::{CaseFile, DataEntry, Deployment, Handling, InputSpec, ModelEntry, Pipeline};
 pub use dataset::DataSet;
 pub use error::EvidenceError;
 pub use format::Format;

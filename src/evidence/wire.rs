@@ -33,12 +33,11 @@ pub fn fields(message: &[u8]) -> impl Iterator<Item = Result<(u32, Wire<'_>), Br
             return None;
         }
         let begin = at;
-        match field(message, &mut at) {
-            Some(found) => Some(Ok(found)),
-            None => {
-                broken = true;
-                Some(Err(Broken(begin)))
-            }
+        if let Some(found) = field(message, &mut at) {
+            Some(Ok(found))
+        } else {
+            broken = true;
+            Some(Err(Broken(begin)))
         }
     })
 }

@@ -63,7 +63,9 @@ impl Stamp {
         let (Some(_), Some(Pixels::U8(images))) = (shape, &mut out.images) else {
             return Err(ImplantError::NoImages.into());
         };
-        which.iter().for_each(|&i| self.on(images.index_axis_mut(Axis(0), i)));
+        for &i in which {
+            self.on(images.index_axis_mut(Axis(0), i));
+        }
         Ok(out)
     }
 }
@@ -294,7 +296,9 @@ mod tests {
         let fresh_images = road_signs(10, "test", 2);
         let planted: Vec<usize> = (0..set.len()).filter(|&i| i % 12 == 3 && set.labels[i] != 5).collect();
         set = corner().stamped(&set, &planted).unwrap();
-        planted.iter().for_each(|&i| set.labels[i] = 5);
+        for &i in &planted {
+            set.labels[i] = 5;
+        }
         let suspect = train(&set, 1);
         let all: Vec<usize> = (0..fresh_images.len()).collect();
         let stamped = corner().stamped(&fresh_images, &all).unwrap();

@@ -188,10 +188,10 @@ impl Best {
         if (distance, index) >= self.worst {
             return;
         }
-        if self.items.len() == self.most {
-            if let Some(at) = self.items.iter().position(|&item| item == self.worst) {
-                self.items.swap_remove(at);
-            }
+        if self.items.len() == self.most
+            && let Some(at) = self.items.iter().position(|&item| item == self.worst)
+        {
+            self.items.swap_remove(at);
         }
         self.items.push((distance, index));
         if self.items.len() == self.most {

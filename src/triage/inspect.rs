@@ -8,6 +8,7 @@ use crate::evidence::{EvidenceError, Limits, intake, text};
 use crate::procedure::Severity;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Files looked at between two reports of progress.
@@ -182,14 +183,14 @@ impl Inspection {
         let mut out = String::new();
         for f in &self.files {
             let path = text::visible(&f.path.to_string_lossy());
-            out.push_str(&format!("{:<7} {path}  ({}, {} bytes)\n", word(f.ruling), f.format, f.bytes));
+            let _ = writeln!(out, "{:<7} {path}  ({}, {} bytes)", word(f.ruling), f.format, f.bytes);
             if !f.sha256.is_empty() {
-                out.push_str(&format!("        sha256 {}\n", f.sha256));
+                let _ = writeln!(out, "        sha256 {}", f.sha256);
             }
             for r in &f.reasons {
                 let member = if r.member.is_empty() { String::new() } else { format!("{}: ", r.member) };
                 let severity = format!("{:?}", r.severity).to_lowercase();
-                out.push_str(&format!("        {severity:<8} {}  {member}{}\n", r.code, told(r)));
+                let _ = writeln!(out, "        {severity:<8} {}  {member}{}", r.code, told(r));
             }
         }
         if let Some(s) = &self.statement {
@@ -199,17 +200,18 @@ impl Inspection {
             } else {
                 parts.join("; ")
             };
-            out.push_str(&format!("{}: {}; {rest}\n", s.kind, signed(s)));
+            let _ = writeln!(out, "{}: {}; {rest}", s.kind, signed(s));
         }
         let count = |ruling| self.files.iter().filter(|f| f.ruling == ruling).count();
         let n = self.files.len();
-        out.push_str(&format!(
-            "{n} files: {} accepted, {} to review, {} rejected, {} flagged\n",
+        let _ = writeln!(
+            out,
+            "{n} files: {} accepted, {} to review, {} rejected, {} flagged",
             count(Ruling::Accept),
             count(Ruling::Review),
             count(Ruling::Reject),
             count(Ruling::Flag)
-        ));
+        );
         out.push_str("Nothing was loaded or run. Accepted means: nothing known was found in what this program reads.\n");
         out
     }

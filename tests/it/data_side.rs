@@ -26,6 +26,7 @@ fn case(activations: Array2<f32>, labels: Vec<usize>) -> Case {
         artefacts: vec![],
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec![],
         text: String::new(),
         root: ".".into(),
@@ -250,7 +251,9 @@ fn label_issues_agree_with_the_recorded_ones() {
         assert_eq!(rows(&got.joint), matrix("confident_joint_uncalibrated"), "{name}");
         // Entries that tie in rounding may trade places: numpy's sort is not stable.
         let sorted = |mut m: Vec<Vec<i64>>| {
-            m.iter_mut().for_each(|row| row.sort_unstable());
+            for row in &mut m {
+                row.sort_unstable();
+            }
             m
         };
         let (ours, theirs) = (rows(&got.calibrated), matrix("confident_joint_calibrated"));

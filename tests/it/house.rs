@@ -262,7 +262,10 @@ fn every_procedure_has_a_test_and_names_what_it_needs() {
     for procedure in registry::all() {
         let about = procedure.about();
         let own = room(&sources, about.id, folder(about.phase));
-        let here = |s: &&Source| s.path == own.path || s.path.starts_with(&format!("{}/", stem(&own.path)));
+        // In the file, in its own folder, or in the folder that it shares with its likes below the phase's.
+        let shared = |s: &Source| beside(&own.path).contains('/') && beside(&s.path) == beside(&own.path);
+        let below = |s: &Source| s.path.starts_with(&format!("{}/", stem(&own.path)));
+        let here = |s: &&Source| s.path == own.path || below(s) || shared(s);
         let tested = sources.iter().filter(here).any(|s| s.text.contains("#[test]"));
         assert!(tested, "src/{} has no test", own.path);
         for text in [about.title, about.question, about.needs, about.reference] {

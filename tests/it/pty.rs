@@ -68,6 +68,7 @@ fn suspending_gives_the_terminal_back_and_continuing_takes_it_again() {
     let (mut screen, _folder) = open(&[]);
     screen.send("\x1a");
     screen.wait_until_main("the shell's screen");
+    screen.wait_until_stopped();
     screen.signal(SIGCONT);
     screen.wait_for("6 timeline");
     assert!(screen.alternate());

@@ -14,6 +14,7 @@ use crate::lab::train::{Recipe, Trained, csv, fit};
 use crate::network::description::{Description, builtin};
 use clap::Args;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// `lab train DATA --architecture NAME --out DIR`.
@@ -53,7 +54,7 @@ fn after_help() -> String {
     let mut settings = String::new();
     if let Ok(Value::Object(map)) = serde_json::to_value(Recipe::default()) {
         for (key, value) in map {
-            settings += &format!(" {key}={value}");
+            let _ = write!(settings, " {key}={value}");
         }
     }
     format!("Networks: {names}.\nSettings and their defaults:{settings}")

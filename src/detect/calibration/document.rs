@@ -47,7 +47,7 @@ pub fn figures(table: &Table, held: &[Option<Held>], flagged: f64, doubt: f64) -
     }
 }
 
-/// An interval at 95 % around an area under the ROC curve (Hanley and McNeil 1982).
+/// An interval at 95 % around an area under the ROC curve (Hanley and `McNeil` 1982).
 fn around(a: f64, positive: usize, negative: usize) -> [f64; 2] {
     let (p, n) = (positive.max(1) as f64, negative.max(1) as f64);
     let (of_positive, of_negative) = (a / (2.0 - a), 2.0 * a * a / (1.0 + a));

@@ -86,7 +86,7 @@ fn fuse_without(
         !p.classes.is_empty() && !NAMELESS.contains(&p.detector.as_str()) && p.chance <= NAMES.max(strangest)
     });
     let classes = named.map(|p| p.classes.clone()).unwrap_or_default();
-    Some(Fused { chance, classes, parts })
+    Some(Fused { parts, chance, classes })
 }
 
 /// A logistic curve from strangeness to probability.

@@ -198,7 +198,9 @@ fn outcome(
     };
     // The class that most of those caught are put in, when it is nearly all of them.
     let mut votes = BTreeMap::<usize, usize>::new();
-    caught.iter().for_each(|&i| *votes.entry(predicted[i]).or_default() += 1);
+    for &i in &caught {
+        *votes.entry(predicted[i]).or_default() += 1;
+    }
     let class =
         votes.iter().max_by_key(|v| v.1).filter(|(_, n)| **n * 5 >= caught.len() * 4).map(|(&k, _)| k);
     let rate = rejected as f64 / of_clean.len().max(1) as f64;

@@ -67,7 +67,7 @@ pub(super) fn networks(work: &Work, cx: &Context) -> Result<Vec<Model>, Stop> {
             break;
         }
     }
-    (first..layers.len() + 1).take(NETWORKS).map(|count| amplified(work.model, &layers, count)).collect()
+    (first..=layers.len()).take(NETWORKS).map(|count| amplified(work.model, &layers, count)).collect()
 }
 
 /// Mean confidence of the amplified networks in the class that the network itself gives.

@@ -37,6 +37,9 @@ pub struct Size {
     pub steps: u64,
 }
 
+/// Hears of every round: its number and the arms that go on.
+pub type Tell<'a> = dyn FnMut(u64, &[Arm], &mut Context) -> Result<(), Stop> + 'a;
+
 /// Searches for every target of `targets` (class, positions in the pool). `tell` is given the number of arm steps done, of
 /// `budget.steps · budget.restarts · targets.len()` at most, and the arms as they stand.
 ///
@@ -49,7 +52,7 @@ pub fn run(
     settings: &Settings,
     budget: Budget,
     cx: &mut Context,
-    tell: &mut dyn FnMut(u64, &[Arm], &mut Context) -> Result<(), Stop>,
+    tell: &mut Tell,
 ) -> Result<Vec<Size>, Stop> {
     let (_, c, h, w) = pool.dim();
     let mut all: Vec<Vec<Arm>> = Vec::new();
@@ -110,7 +113,7 @@ pub fn compare(
     budget: Budget,
     (floor, with_twin): (f64, bool),
     cx: &mut Context,
-    tell: &mut dyn FnMut(u64, &[Arm], &mut Context) -> Result<(), Stop>,
+    tell: &mut Tell,
 ) -> Result<Compared, Stop> {
     let targets: Vec<(usize, Vec<usize>)> =
         (0..model.class_count()).map(|k| (k, pool.not_predicted(k))).collect();

@@ -97,7 +97,7 @@ pub struct Confident {
     pub calibrated: Array2<i64>,
     /// Samples counted off the diagonal, ascending.
     pub off_diagonal: Vec<usize>,
-    /// Samples whose label is the most probable class (within [`SLACK`]): never an issue.
+    /// Samples whose label is the most probable class (within `SLACK`): never an issue.
     pub agrees: Vec<bool>,
 }
 
@@ -245,7 +245,9 @@ pub fn issues(
 }
 
 fn mark(marked: &mut [bool], which: &[usize]) {
-    which.iter().for_each(|&i| marked[i] = true);
+    for &i in which {
+        marked[i] = true;
+    }
 }
 
 fn members(labels: &[usize], k: usize) -> Vec<Vec<usize>> {

@@ -69,7 +69,7 @@ fn folds(labels: &[usize], classes: usize, cx: &Context) -> Vec<usize> {
 /// (D + 1)×K, the offset last.
 fn logits(x: &Array2<f32>, weights: &Array2<f32>) -> Array2<f32> {
     let (body, offset) = weights.view().split_at(Axis(0), weights.nrows() - 1);
-    x.dot(&body) + &offset
+    x.dot(&body) + offset
 }
 
 fn teach(

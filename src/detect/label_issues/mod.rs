@@ -191,8 +191,12 @@ fn outcome(
 ) -> Outcome {
     let (n, k) = (labels.len(), confident.thresholds.len());
     let (mut per_class, mut sizes) = (vec![0usize; k], vec![0usize; k]);
-    issues.iter().for_each(|&i| per_class[labels[i]] += 1);
-    labels.iter().for_each(|&l| sizes[l] += 1);
+    for &i in issues {
+        per_class[labels[i]] += 1;
+    }
+    for &l in labels {
+        sizes[l] += 1;
+    }
     // Is one label noisier than the rest together? An attacker who relabels to a target makes it so.
     let chance = |c: usize| fisher_greater(per_class[c], sizes[c], issues.len() - per_class[c], n - sizes[c]);
     let tested = sizes.iter().filter(|&&s| s > 0).count().max(1) as f64;

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 const FEWEST_CLASSES: usize = 4;
 /// Fewest samples of a class.
 const FEWEST: usize = 20;
-/// Index from which a class is a lead (SCAn and Beatrix: e²).
+/// Index from which a class is a lead (`SCAn` and Beatrix: e²).
 const LEAD: f64 = 7.389_056_098_930_65;
 
 /// Training features and clean ones that fit them.

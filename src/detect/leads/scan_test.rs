@@ -1,4 +1,4 @@
-//! The two-component test of SCAn (Tang et al. 2021).
+//! The two-component test of `SCAn` (Tang et al. 2021).
 
 use super::super::poisoned::space::{Space, medians};
 use super::{FEWEST, indices, load, outcome, plan};
@@ -47,7 +47,9 @@ impl Procedure for TwoComponents {
         let reference = loaded.clean.as_ref().unwrap_or(train);
         let mut classes = vec![usize::MAX; reference.values.nrows()];
         for (k, members) in reference.members.iter().enumerate() {
-            members.iter().for_each(|&i| classes[i] = k);
+            for &i in members {
+                classes[i] = k;
+            }
         }
         let trusted = loaded.clean.is_some();
         let fallback = medians(&train.values, &train.members);

@@ -1,4 +1,4 @@
-//! The largest margin a class can reach over all inputs: maximise logit_t − max_{j≠t} logit_j from random starts.
+//! The largest margin a class can reach over all inputs: maximise `logit_t` − max_{j≠t} `logit_j` from random starts.
 
 use crate::math::adam::{Adam, AdamSettings};
 use crate::network::Model;

@@ -6,7 +6,7 @@ use crate::network::op::{Linear, Op, View};
 use ndarray::Array2;
 use std::sync::Arc;
 
-/// Logits c_k · x_k: the largest margin of class k over 0 ≤ x ≤ 1 is c_k.
+/// Logits `c_k` · `x_k`: the largest margin of class k over 0 ≤ x ≤ 1 is `c_k`.
 fn diagonal(weights: &[f32]) -> Case {
     let k = weights.len();
     let mut rows = Array2::<f32>::zeros((k, k));

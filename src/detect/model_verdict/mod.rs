@@ -22,7 +22,7 @@ pub struct ModelVerdict;
 pub const ID: &str = "model-verdict";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "model-verdict",
     title: "Verdict on the model",
     phase: Phase::Detection,
     version: 1,
@@ -122,7 +122,7 @@ impl Procedure for ModelVerdict {
         let curve = calibration::curve(table, quick)
             .ok_or_else(|| Stop::failed("the calibration table has too few models for a probability"))?;
         cx.step(1, 1)?;
-        Ok(outcome(case, plan, &fused, &curve, of_data(case), table.rows.len()))
+        Ok(outcome(case, plan, &fused, &curve, of_data(case).as_ref(), table.rows.len()))
     }
 }
 
@@ -131,12 +131,12 @@ fn outcome(
     plan: &Plan,
     fused: &Fused,
     curve: &Curve,
-    data: Option<OfData>,
+    data: Option<&OfData>,
     rows: usize,
 ) -> Outcome {
     let alone = curve.probability(fused.strangeness());
-    let score = data.as_ref().map_or(alone, |d| 1.0 - (1.0 - alone) * (1.0 - d.score));
-    let by_data = data.as_ref().is_some_and(|d| d.flagged);
+    let score = data.map_or(alone, |d| 1.0 - (1.0 - alone) * (1.0 - d.score));
+    let by_data = data.is_some_and(|d| d.flagged);
     let by_model = fused.chance <= FLAGGED;
     let verdict = match fused.chance {
         _ if by_model || by_data => Verdict::Flagged,
@@ -145,9 +145,9 @@ fn outcome(
     };
     let mut accused =
         if by_model || (verdict == Verdict::Inconclusive) { fused.classes.clone() } else { vec![] };
-    if let Some(d) = data.as_ref().filter(|_| by_data) {
+    if let Some(d) = data.filter(|_| by_data) {
         // Samples that plant a behaviour are the stronger evidence of its target.
-        accused = d.classes.clone();
+        accused.clone_from(&d.classes);
     }
     let family = (verdict == Verdict::Flagged && by_model).then(|| family(fused));
     let summary = summary(fused, verdict, score, &accused, by_model, by_data);
@@ -176,7 +176,7 @@ fn outcome(
     if let Some(family) = family.flatten() {
         measures.insert("family".to_owned(), Value::from(family));
     }
-    if let Some(d) = &data {
+    if let Some(d) = data {
         measures.insert("score_of_data".to_owned(), number(d.score));
     }
     Outcome {

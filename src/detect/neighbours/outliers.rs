@@ -56,7 +56,9 @@ impl Procedure for Outliers {
         let n = seen.mean.len();
         let labels = &asked.request.data.set.labels;
         let mut per_class = vec![0usize; asked.request.classes];
-        seen.outliers.iter().for_each(|&i| per_class[labels[i]] += 1);
+        for &i in &seen.outliers {
+            per_class[labels[i]] += 1;
+        }
         let mut ranked = seen.outliers.clone();
         ranked.sort_by(|&a, &b| seen.score[a].total_cmp(&seen.score[b]).then(a.cmp(&b)));
         let most = per_class.iter().enumerate().max_by_key(|(c, n)| (**n, std::cmp::Reverse(*c)));
@@ -99,7 +101,9 @@ impl Procedure for Outliers {
 fn histogram(mean: &[f64], threshold: f64) -> Figure {
     let top = mean.iter().copied().fold(threshold, f64::max).max(f64::MIN_POSITIVE);
     let mut counts = vec![0.0; BINS];
-    mean.iter().for_each(|m| counts[((m / top * BINS as f64) as usize).min(BINS - 1)] += 1.0);
+    for m in mean {
+        counts[((m / top * BINS as f64) as usize).min(BINS - 1)] += 1.0;
+    }
     let body = Body::Histogram {
         x_label: "mean distance to the nearest neighbours".into(),
         edges: (0..=BINS).map(|i| top * i as f64 / BINS as f64).collect(),

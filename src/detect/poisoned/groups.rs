@@ -32,7 +32,7 @@ pub struct Group {
     /// Distance between group and rest along the line between their means, in pooled standard deviations; the sample at
     /// hand never helps to draw its own line.
     pub separation: f64,
-    /// How far the group's median lies past [`NEARLY`] of the clean images, along the same line.
+    /// How far the group's median lies past `NEARLY` of the clean images, along the same line.
     pub past_clean: f64,
 }
 
@@ -137,7 +137,9 @@ fn two_means(
     if let Some(([a, b], _)) = sums(samples, &side)
         && a.dot(&a) < b.dot(&b)
     {
-        side.iter_mut().for_each(|s| *s = !*s);
+        for s in &mut side {
+            *s = !*s;
+        }
     }
     Ok(Some(side))
 }
@@ -290,14 +292,14 @@ mod tests {
         let inside: Vec<bool> = (0..12).map(|i| i % 3 == 0).collect();
         let lengths = samples.rows().into_iter().map(|r| r.dot(&r)).collect();
         let got = project(samples.view(), &lengths, &inside).unwrap();
-        for i in 0..12 {
+        for (i, &got) in got.iter().enumerate() {
             let mean = |wanted: bool| {
                 let of: Vec<usize> = (0..12).filter(|&j| j != i && inside[j] == wanted).collect();
                 samples.select(Axis(0), &of).mean_axis(Axis(0)).unwrap()
             };
             let line = mean(true) - mean(false);
             let want = samples.row(i).dot(&line) / line.dot(&line).sqrt();
-            assert!((got[i] - f64::from(want)).abs() < 1e-4, "{i}: {} {want}", got[i]);
+            assert!((got - f64::from(want)).abs() < 1e-4, "{i}: {got} {want}");
         }
     }
 

@@ -83,7 +83,7 @@ impl Taps {
         }
         summed.reverse();
         let (names, maps): (Vec<String>, Vec<[usize; 3]>) = found.into_iter().unzip();
-        let middle = (!maps.is_empty()).then(|| maps.len() / 2);
+        let middle = (!maps.is_empty()).then_some(maps.len() / 2);
         let layers = [vec![model.penultimate().to_owned()], names].concat();
         Self { layers, maps, summed, middle }
     }

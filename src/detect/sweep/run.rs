@@ -175,10 +175,9 @@ fn decide(sweep: &Sweep, compared: &Compared) -> Decision {
     let leaders = gap.iter().flat_map(|g| g.leaders.iter().copied());
     let accused: Vec<usize> = leaders.filter(|&k| found[k].reached).collect();
     let verdict = match judged.map(|j| j.chance) {
-        None => Verdict::Inconclusive,
         Some(p) if p > calibration::DOUBT => Verdict::NothingFound,
         Some(p) if p <= calibration::FLAGGED && !accused.is_empty() => Verdict::Flagged,
-        Some(_) => Verdict::Inconclusive,
+        Some(_) | None => Verdict::Inconclusive,
     };
     Decision { gap, judged, verdict, accused }
 }

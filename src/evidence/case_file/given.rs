@@ -84,6 +84,7 @@ fn made_up(first: &Path) -> Result<CaseFile, EvidenceError> {
         artefacts: Vec::new(),
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: Vec::new(),
         text: String::new(),
         root: folder,

@@ -31,12 +31,28 @@ pub struct CaseFile {
     /// Where and how the model was used.
     #[serde(default)]
     pub deployment: Option<Box<Deployment>>,
+    /// Who asked, on whose authority, how it is to be handled; for the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handling: Option<Box<Handling>>,
     /// Sections that are recognised but not examined by this version, so that the report can say so.
     pub unexamined: Vec<String>,
     /// The text of the file, kept for the session folder; made up when there was none.
     pub text: String,
     /// Folder of the case file: what a path is relative to.
     pub root: PathBuf,
+}
+
+/// What `[case]` may say about the request, as written; each may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handling {
+    /// Who asked for the examination.
+    pub requester: Option<String>,
+    /// On whose authority, and within which scope.
+    pub authority: Option<String>,
+    /// Organisation that examines.
+    pub organisation: Option<String>,
+    /// How far the report may travel ("TLP:AMBER").
+    pub classification: Option<String>,
 }
 
 /// `[model]`.

@@ -9,7 +9,7 @@ pub(super) fn kind(bytes: &[u8]) -> Format {
     kind_of(&Zip::read(bytes))
 }
 
-/// As [`kind`], of an archive that was read.
+/// As `kind`, of an archive that was read.
 pub fn kind_of(zip: &Zip) -> Format {
     let names: Vec<String> =
         zip.members.iter().map(|m| m.name.to_ascii_lowercase().replace('\\', "/")).collect();

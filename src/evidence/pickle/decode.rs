@@ -1,4 +1,4 @@
-//! Arguments written as text, decoded as CPython does before anything is matched.
+//! Arguments written as text, decoded as `CPython` does before anything is matched.
 
 /// `STRING`: a quoted Python bytes literal with its escapes; `None` when it is not quoted or an escape is broken.
 pub(super) fn quoted(line: &[u8]) -> Option<Vec<u8>> {

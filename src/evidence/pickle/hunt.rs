@@ -11,6 +11,9 @@ const TORCH_STREAMS: usize = 5;
 /// Opcodes of one attempt to read a buried pickle, and of all of them, bytes counting by the 64.
 const ATTEMPT: u64 = 20_000;
 const ATTEMPTS: u64 = 5_000_000;
+/// Bytes in front of an INST that are searched for the MARK it needs, and MARKs tried.
+const BEFORE: usize = 1024;
+const MARKS: usize = 8;
 
 /// Where a reading can be taken back to.
 struct Checkpoint {
@@ -92,7 +95,11 @@ impl Pickle<'_> {
             spent += run.opcodes + ((run.at - start) / 64) as u64;
             let root = if let End::Stop(root) = run.end { Some(root) } else { None };
             let (end, protocol) = (run.at, run.protocol);
-            if self.imports_since(&before) {
+            // Two words on lines of their own behind an `i` are prose (a list of hosts), unless a pickle leads there or
+            // goes on from there to its end: INST takes what is on the stack since a MARK.
+            let prose =
+                self.bytes.get(start) == Some(&b'i') && root.is_none() && !self.leads_to(from, start, caps);
+            if !prose && self.imports_since(&before) {
                 let range = start as u64..end as u64;
                 self.streams.push(Stream { range, protocol, root, broken_at: None, buried: true });
                 at = end.max(start + 1);
@@ -105,6 +112,26 @@ impl Pickle<'_> {
                 break;
             }
         }
+    }
+
+    /// Whether opcodes from one of the nearest MARKs in front of it can be followed to the one at `start`.
+    fn leads_to(&mut self, from: usize, start: usize, caps: &Caps) -> bool {
+        let first = start.saturating_sub(BEFORE).max(from);
+        let before = self.bytes.get(first..start).unwrap_or_default();
+        let marks: Vec<usize> =
+            (0..before.len()).rev().filter(|&k| before.get(k) == Some(&b'(')).take(MARKS).collect();
+        marks.into_iter().any(|k| {
+            let then = self.checkpoint();
+            Machine::new(self, first + k, caps).run(ATTEMPT);
+            let wanted = start as u64;
+            let reached = self
+                .events
+                .iter()
+                .skip(then.events)
+                .any(|e| e.at == wanted && matches!(e.action, Action::Import(_)));
+            self.take_back(&then);
+            reached
+        })
     }
 
     fn checkpoint(&self) -> Checkpoint {
@@ -143,11 +170,11 @@ fn candidate(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
     (from..to.min(bytes.len())).find(|&i| {
         let here = bytes.get(i..).unwrap_or_default();
         match here {
-            [0x80, 0..=5, rest @ ..] => rest.first().is_some(),
+            [0x80, 0..=5, rest @ ..] => !rest.is_empty(),
             [b'c' | b'i', rest @ ..] => two_words(rest),
-            [0x8c, n, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
-            [b'X', n, 0, 0, 0, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
-            [b'U', n, rest @ ..] => *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word),
+            [0x8c | b'U', n, rest @ ..] | [b'X', n, 0, 0, 0, rest @ ..] => {
+                *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word)
+            }
             [b'S', b'\'' | b'"', rest @ ..] | [b'V', rest @ ..] => {
                 let line = &rest[..rest.len().min(200)];
                 line.iter().position(|&b| b == b'\n').is_some_and(|n| {

@@ -63,7 +63,7 @@ pub(super) fn key(module: &str, name: &str) -> String {
     format!("{module}\n{name}")
 }
 
-impl<'a> Pickle<'a> {
+impl Pickle<'_> {
     /// Adds an event; of faults only the first thousand are kept.
     pub(super) fn event(&mut self, at: usize, action: Action) {
         if matches!(action, Action::Fault(_)) {
@@ -130,7 +130,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 if self.frame_end.is_some_and(|end| self.at < end) {
                     self.fault(Fault::FrameMalformed);
                 }
-                let Ok(root) = self.pop() else { break End::Broken };
+                let root = self.pop();
                 break End::Stop(root);
             }
             let frame = self.frame_end;
@@ -310,13 +310,13 @@ impl<'p, 'a> Machine<'p, 'a> {
         }
     }
 
-    fn pop(&mut self) -> Step<Value> {
+    fn pop(&mut self) -> Value {
         if self.stack.len() > self.marks.last().copied().unwrap_or(0) {
-            return Ok(self.stack.pop().unwrap_or(Value::Unknown));
+            return self.stack.pop().unwrap_or(Value::Unknown);
         }
         // Python stops here. What follows is still read, with the operand unknown.
         self.fault(Fault::Underflow);
-        Ok(Value::Unknown)
+        Value::Unknown
     }
 
     fn top(&mut self) -> Value {
@@ -361,7 +361,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 if self.marks.last() == Some(&self.stack.len()) {
                     self.marks.pop();
                 } else {
-                    self.pop()?;
+                    self.pop();
                 }
             }
             b'1' => drop(self.marked()),
@@ -437,12 +437,11 @@ impl<'p, 'a> Machine<'p, 'a> {
             }
             b'V' => {
                 let line = self.line()?;
-                match decode::raw_unicode(line) {
-                    Some(text) => self.make(Object::Text(text.into()), &[])?,
-                    None => {
-                        self.fault(Fault::Argument);
-                        self.push(Value::Unknown)?;
-                    }
+                if let Some(text) = decode::raw_unicode(line) {
+                    self.make(Object::Text(text.into()), &[])?
+                } else {
+                    self.fault(Fault::Argument);
+                    self.push(Value::Unknown)?;
                 }
             }
             b'T' | b'U' => {
@@ -476,7 +475,7 @@ impl<'p, 'a> Machine<'p, 'a> {
             0x85..=0x87 => {
                 let mut items = Vec::with_capacity(3);
                 for _ in 0..=opcode - 0x85 {
-                    items.push(self.pop()?);
+                    items.push(self.pop());
                 }
                 items.reverse();
                 self.container(items, Object::Tuple)?;
@@ -504,7 +503,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 self.make(Object::Dict(pairs), if full { &[] } else { &flat })?;
             }
             b'a' => {
-                let item = self.pop()?;
+                let item = self.pop();
                 self.append(&[item]);
             }
             b'e' | 0x90 => {
@@ -512,8 +511,8 @@ impl<'p, 'a> Machine<'p, 'a> {
                 self.append(&items);
             }
             b's' => {
-                let value = self.pop()?;
-                let key = self.pop()?;
+                let value = self.pop();
+                let key = self.pop();
                 self.set_items(&[key, value]);
             }
             b'u' => {
@@ -553,14 +552,14 @@ impl<'p, 'a> Machine<'p, 'a> {
                 self.call(How::Inst, callee, args, None)?;
             }
             0x93 => {
-                let name = self.pop()?;
-                let module = self.pop()?;
+                let name = self.pop();
+                let module = self.pop();
                 let global = self.stack_global(module, name);
                 self.push(global)?;
             }
             b'R' => {
-                let args = self.pop()?;
-                let callee = self.pop()?;
+                let args = self.pop();
+                let callee = self.pop();
                 let args = self.arguments(args);
                 self.call(How::Reduce, callee, args, None)?;
             }
@@ -573,20 +572,20 @@ impl<'p, 'a> Machine<'p, 'a> {
                 self.call(How::Obj, callee.unwrap_or(Value::Unknown), all, None)?;
             }
             0x81 => {
-                let args = self.pop()?;
-                let callee = self.pop()?;
+                let args = self.pop();
+                let callee = self.pop();
                 let args = self.arguments(args);
                 self.call(How::NewObj, callee, args, None)?;
             }
             0x92 => {
-                let kwargs = self.pop()?;
-                let args = self.pop()?;
-                let callee = self.pop()?;
+                let kwargs = self.pop();
+                let args = self.pop();
+                let callee = self.pop();
                 let args = self.arguments(args);
                 self.call(How::NewObjEx, callee, args, Some(kwargs))?;
             }
             b'b' => {
-                let state = self.pop()?;
+                let state = self.pop();
                 let target = self.top();
                 self.build(target, state)?;
             }
@@ -597,7 +596,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 self.persistent(id)?;
             }
             b'Q' => {
-                let id = self.pop()?;
+                let id = self.pop();
                 self.persistent(id)?;
             }
             0x82..=0x84 => {
@@ -798,15 +797,14 @@ impl<'p, 'a> Machine<'p, 'a> {
 
     fn import(&mut self, module: &str, name: &str) -> Value {
         let key = key(module, name);
-        let index = match self.pickle.known.get(&key) {
-            Some(&index) => index,
-            None => {
-                let index = self.pickle.imports.len() as u32;
-                let import = Import { module: module.to_owned(), name: name.to_owned(), at: self.op as u64 };
-                self.pickle.imports.push(import);
-                self.pickle.known.insert(key, index);
-                index
-            }
+        let index = if let Some(&index) = self.pickle.known.get(&key) {
+            index
+        } else {
+            let index = self.pickle.imports.len() as u32;
+            let import = Import { module: module.to_owned(), name: name.to_owned(), at: self.op as u64 };
+            self.pickle.imports.push(import);
+            self.pickle.known.insert(key, index);
+            index
         };
         self.pickle.event(self.op, Action::Import(index));
         self.object(Object::Global(index), &[])
@@ -833,14 +831,13 @@ impl<'p, 'a> Machine<'p, 'a> {
 
     /// The elements of an argument tuple. What is no tuple is an argument by itself.
     fn arguments(&mut self, args: Value) -> Vec<Value> {
-        match self.pickle.tuple(args) {
-            Some(items) => items.to_vec(),
-            None => {
-                if args != Value::Unknown {
-                    self.fault(Fault::Argument);
-                }
-                vec![args]
+        if let Some(items) = self.pickle.tuple(args) {
+            items.to_vec()
+        } else {
+            if args != Value::Unknown {
+                self.fault(Fault::Argument);
             }
+            vec![args]
         }
     }
 

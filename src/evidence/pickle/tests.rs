@@ -66,6 +66,15 @@ fn reading_goes_on_after_errors_and_over_all_streams() {
 }
 
 #[test]
+fn two_words_behind_an_i_are_prose_unless_a_pickle_leads_there_or_ends_there() {
+    let os = [("os".to_owned(), "system".to_owned())];
+    assert!(imports(b"# hosts\n*.signs.example\npypi.org\nfiles.pythonhosted.org\n").is_empty());
+    assert!(imports(b"# (mirrors) and hosts\n*.signs.example\npypi.org\nfiles\n").is_empty());
+    assert_eq!(imports(b"# hosts\n(S'touch x'\nios\nsystem\nfiles"), os);
+    assert_eq!(imports(b"# hosts\nios\nsystem\n."), os);
+}
+
+#[test]
 fn faults_have_codes() {
     let cases: [(&[u8], &str); 14] = [
         (b"\x80\x04X\xff\0\0\0ab", "pickle.truncated"),
@@ -139,7 +148,8 @@ fn joblib_arrays_are_stepped_over_and_what_follows_is_read() {
     let file = [&wrapper[..], b"\x02\xff\xff", b"cos\nsys\n", b"cos\nsystem\n."].concat();
     assert_eq!(imports(&file).last().unwrap().1, "system");
     assert!(!imports(&file).iter().any(|i| i.1 == "sys"));
-    assert_eq!(read(&file).arrays, [wrapper.len() as u64 + 3..wrapper.len() as u64 + 11]);
+    let from = wrapper.len() as u64 + 3;
+    assert_eq!(read(&file).arrays, vec![from..from + 8]);
     let short = [&wrapper[..], b"\0abc"].concat();
     assert!(codes(&short).contains(&"joblib.array.bounds"));
     // An array of objects: a whole pickle follows.

@@ -211,7 +211,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether CPython's unpickler stops here, so that what follows does not run.
+    /// Whether `CPython`'s unpickler stops here, so that what follows does not run.
     pub fn stops_python(self) -> bool {
         !matches!(self, Self::FrameStraddled | Self::ProtoMisplaced | Self::Utf8 | Self::Limit(_))
     }

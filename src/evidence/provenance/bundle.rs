@@ -80,10 +80,10 @@ fn bundle(value: &Value, keys: &[Key], target: &Target) -> Result<Result<Checked
             keys.iter().filter_map(|k| if let Key::Root(c) = k { Some(c.as_ref()) } else { None }).collect();
         match leads_to(&chain, &roots) {
             Some(root) => {
-                trust.certificate = Some((leaf.key()?, format!("{} (issued under {root})", leaf.subject())))
+                trust.certificate = Some((leaf.key()?, format!("{} (issued under {root})", leaf.subject())));
             }
             None if roots.is_empty() => {
-                trust.note = Some("it is signed by a certificate, and no root was given".to_owned())
+                trust.note = Some("it is signed by a certificate, and no root was given".to_owned());
             }
             None => trust.note = Some("its certificate does not lead to one that was given".to_owned()),
         }
@@ -163,7 +163,7 @@ fn pae(kind: &str, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A CycloneDX bill of materials: components with hashes, found by name or by digest.
+/// A `CycloneDX` bill of materials: components with hashes, found by name or by digest.
 fn bill(value: &Value, target: &Target) -> Result<Checked, EvidenceError> {
     let mut out = Checked::new("CycloneDX bill of materials", Signature::None);
     let mut open: Vec<&Value> = value["components"]

@@ -1,8 +1,8 @@
 //! Signed statements about files: who says that these bytes are those, and is it so? Everything offline, with keys and
 //! certificates that were given.
 //!
-//! Formats: `sha256sum` lists, DSSE envelopes with in-toto statements (OpenSSF model signing, SLSA provenance), Sigstore
-//! bundles, cosign blob signatures, minisign, CycloneDX. A signature by a key that nobody vouched for says nothing, so
+//! Formats: `sha256sum` lists, DSSE envelopes with in-toto statements (`OpenSSF` model signing, SLSA provenance), Sigstore
+//! bundles, cosign blob signatures, minisign, `CycloneDX`. A signature by a key that nobody vouched for says nothing, so
 //! without a key a statement is compared but not believed.
 
 mod bundle;
@@ -38,7 +38,7 @@ pub enum Signature {
 /// A statement about files, compared with the files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
-    /// Kind of statement ("OpenSSF model signature", "minisign").
+    /// Kind of statement ("`OpenSSF` model signature", "minisign").
     pub kind: &'static str,
     /// The signature over it.
     pub signature: Signature,
@@ -97,9 +97,9 @@ impl Checked {
                 self.missing.push(shown);
                 continue;
             };
-            match target.digest(&path, algorithm)? {
+            match digest_of(&path, algorithm)? {
                 None => {
-                    self.problems.push(format!("{shown}: {} is not computed here", text::visible(algorithm)))
+                    self.problems.push(format!("{shown}: {} is not computed here", text::visible(algorithm)));
                 }
                 Some(is) if is.eq_ignore_ascii_case(digest) => self.matched += 1,
                 Some(_) => self.different.push(shown),
@@ -145,17 +145,18 @@ impl Target {
         let only = || self.files.values().next().filter(|_| self.single).cloned();
         self.files.get(plain).cloned().or_else(only)
     }
+}
 
-    fn digest(&self, path: &Path, algorithm: &str) -> Result<Option<String>, EvidenceError> {
-        use sha2::{Digest, Sha384, Sha512};
-        let algorithm = algorithm.to_ascii_lowercase().replace('-', "");
-        Ok(match algorithm.as_str() {
-            "sha256" => Some(intake::digest_file(path, &intake::quiet)?.0),
-            "sha384" => Some(key::hex(&Sha384::digest(&*intake::read(path, &Limits::default())?.data))),
-            "sha512" => Some(key::hex(&Sha512::digest(&*intake::read(path, &Limits::default())?.data))),
-            _ => None,
-        })
-    }
+/// A file's digest in lower-case hexadecimal; `None` for an algorithm that is not known.
+fn digest_of(path: &Path, algorithm: &str) -> Result<Option<String>, EvidenceError> {
+    use sha2::{Digest, Sha384, Sha512};
+    let algorithm = algorithm.to_ascii_lowercase().replace('-', "");
+    Ok(match algorithm.as_str() {
+        "sha256" => Some(intake::digest_file(path, &intake::quiet)?.0),
+        "sha384" => Some(key::hex(&Sha384::digest(&*intake::read(path, &Limits::default())?.data))),
+        "sha512" => Some(key::hex(&Sha512::digest(&*intake::read(path, &Limits::default())?.data))),
+        _ => None,
+    })
 }
 
 /// Checks a statement (a signature file, manifest, bundle or bill of materials) about a file or folder. `keys` are those

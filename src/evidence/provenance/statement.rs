@@ -45,7 +45,7 @@ pub(super) fn compare(
     Ok(out)
 }
 
-/// OpenSSF model signing: every file by name, and one digest over all.
+/// `OpenSSF` model signing: every file by name, and one digest over all.
 fn model(value: &Value, signature: Signature, target: &Target) -> Result<Checked, EvidenceError> {
     let mut out = Checked::new("OpenSSF model signature", signature);
     let serialization = &value["predicate"]["serialization"];
@@ -112,6 +112,6 @@ fn provenance(predicate: &Value, out: &mut Checked) {
 }
 
 fn from_hex(digits: &str) -> Option<Vec<u8>> {
-    (digits.len() % 2 == 0 && digits.is_ascii()).then_some(())?;
+    (digits.len().is_multiple_of(2) && digits.is_ascii()).then_some(())?;
     digits.as_bytes().chunks(2).map(|p| u8::from_str_radix(std::str::from_utf8(p).ok()?, 16).ok()).collect()
 }

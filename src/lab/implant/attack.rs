@@ -129,7 +129,7 @@ impl Attack {
                 wrong("a source-specific attack needs source classes other than its target".into())
             }
             Labels::AllToAll if !self.further.is_empty() => wrong("all-to-all has one trigger".into()),
-            Labels::AllToAll if self.shift % classes.max(1) == 0 => {
+            Labels::AllToAll if self.shift.is_multiple_of(classes.max(1)) => {
                 wrong(format!("a shift of {} moves no label of {classes} classes", self.shift))
             }
             _ => Ok(()),

@@ -84,12 +84,15 @@ pub fn stamped(
     Ok(out)
 }
 
+/// What is done to one image.
+type Put<'a> = dyn Fn(ArrayViewMut3<u8>, &mut ChaCha8Rng) -> Result<(), ImplantError> + 'a;
+
 /// Does `put` to the named samples, each with a stream of its own.
 pub(super) fn stamp_all(
     set: &mut DataSet,
     indices: &[usize],
     seed: u64,
-    put: &dyn Fn(ArrayViewMut3<u8>, &mut ChaCha8Rng) -> Result<(), ImplantError>,
+    put: &Put,
 ) -> Result<(), ImplantError> {
     let images = bytes(set)?;
     for &i in indices {

@@ -31,9 +31,9 @@ fn changed(before: &DataSet, after: &DataSet) -> (BTreeSet<usize>, BTreeSet<usiz
     ((0..before.len()).filter(image).collect(), (0..before.len()).filter(label).collect())
 }
 
-fn plant(text: serde_json::Value, n: usize) -> (DataSet, Poisoned) {
+fn plant(text: &serde_json::Value, n: usize) -> (DataSet, Poisoned) {
     let clean = set(n);
-    let change = recipe(&text).unwrap();
+    let change = recipe(text).unwrap();
     let poisoned = change.plant(&clean, &Given::default(), 3).unwrap();
     assert!(poisoned.indices.is_sorted_by(|a, b| a < b));
     let again = change.plant(&clean, &Given::default(), 3).unwrap();
@@ -52,7 +52,7 @@ fn set_of(all: &[usize]) -> BTreeSet<usize> {
 #[test]
 fn all_to_one_relabels_what_it_stamps() {
     for kind in ["patch", "random-patch", "blend", "filter", "dynamic"] {
-        let (clean, poisoned) = plant(json!({"attack": kind, "target": 2, "rate": 0.07}), 100);
+        let (clean, poisoned) = plant(&json!({"attack": kind, "target": 2, "rate": 0.07}), 100);
         assert_eq!(poisoned.indices.len(), 7, "{kind}");
         let (image, label) = changed(&clean, &poisoned.set);
         assert_eq!(label, set_of(&poisoned.indices), "{kind}");
@@ -63,7 +63,7 @@ fn all_to_one_relabels_what_it_stamps() {
 
 #[test]
 fn several_triggers_share_the_planted_images() {
-    let (clean, poisoned) = plant(json!({"attack": "multi-trigger", "target": 4, "rate": 0.2}), 100);
+    let (clean, poisoned) = plant(&json!({"attack": "multi-trigger", "target": 4, "rate": 0.2}), 100);
     let at = |class: usize| poisoned.indices.iter().filter(|&&i| poisoned.set.labels[i] == class).count();
     assert_eq!((poisoned.indices.len(), at(4), at(1)), (20, 10, 10));
     assert!(poisoned.true_labels.iter().all(|l| ![1, 4].contains(l)));
@@ -73,7 +73,7 @@ fn several_triggers_share_the_planted_images() {
 #[test]
 fn clean_labels_stay() {
     for kind in ["sinusoid", "clean-label-patch"] {
-        let (clean, poisoned) = plant(json!({"attack": kind, "target": 1, "rate": 0.08}), 200);
+        let (clean, poisoned) = plant(&json!({"attack": kind, "target": 1, "rate": 0.08}), 200);
         let (image, label) = changed(&clean, &poisoned.set);
         assert_eq!((image, label.len()), (set_of(&poisoned.indices), 0), "{kind}");
         assert_eq!(poisoned.indices.len(), 16);
@@ -85,7 +85,7 @@ fn clean_labels_stay() {
 fn a_source_specific_attack_has_covers_of_other_classes() {
     let text =
         json!({"attack": "source-specific", "sources": [0, 3], "target": 2, "rate": 0.1, "cover": 0.2});
-    let (clean, poisoned) = plant(text.clone(), 200);
+    let (clean, poisoned) = plant(&text, 200);
     assert_eq!((poisoned.indices.len(), poisoned.covers.len()), (20, 40));
     assert!(poisoned.true_labels.iter().all(|l| [0, 3].contains(l)));
     assert!(poisoned.covers.iter().all(|&i| ![0, 3].contains(&clean.labels[i])));
@@ -99,7 +99,7 @@ fn a_source_specific_attack_has_covers_of_other_classes() {
 
 #[test]
 fn all_to_all_moves_every_label_by_one() {
-    let (clean, poisoned) = plant(json!({"attack": "all-to-all", "rate": 0.3}), 100);
+    let (clean, poisoned) = plant(&json!({"attack": "all-to-all", "rate": 0.3}), 100);
     assert!(poisoned.indices.iter().all(|&i| poisoned.set.labels[i] == (clean.labels[i] + 1) % 5));
     let attack = recipe(&json!({"attack": "all-to-all"})).unwrap();
     let trial = attack.attack().unwrap().trials(&clean, &Given::default(), 0).unwrap().remove(0);
@@ -109,7 +109,7 @@ fn all_to_all_moves_every_label_by_one() {
 #[test]
 fn a_warp_has_noisy_covers() {
     let text = json!({"attack": "warp", "rate": 0.1, "trigger": {"strength": 4.0}});
-    let (clean, poisoned) = plant(text, 100);
+    let (clean, poisoned) = plant(&text, 100);
     assert_eq!((poisoned.indices.len(), poisoned.covers.len()), (10, 20));
     let (image, label) = changed(&clean, &poisoned.set);
     assert!(poisoned.covers.iter().all(|i| image.contains(i) && !label.contains(i)));
@@ -117,17 +117,17 @@ fn a_warp_has_noisy_covers() {
 
 #[test]
 fn flips_go_where_they_are_told() {
-    let (clean, poisoned) = plant(json!({"attack": "label-flip", "rate": 0.1}), 200);
+    let (clean, poisoned) = plant(&json!({"attack": "label-flip", "rate": 0.1}), 200);
     assert_eq!(changed(&clean, &poisoned.set), (BTreeSet::new(), set_of(&poisoned.indices)));
     assert_eq!(poisoned.indices.len(), 20);
-    let (clean, poisoned) = plant(json!({"attack": "label-flip", "rate": 0.5, "from": 3, "to": 1}), 200);
+    let (clean, poisoned) = plant(&json!({"attack": "label-flip", "rate": 0.5, "from": 3, "to": 1}), 200);
     assert_eq!(poisoned.indices.len(), 20);
     assert!(poisoned.indices.iter().all(|&i| clean.labels[i] == 3 && poisoned.set.labels[i] == 1));
 }
 
 #[test]
 fn copies_are_near_their_originals() {
-    let (clean, poisoned) = plant(json!({"attack": "duplicates", "rate": 0.1, "noise": 2}), 100);
+    let (clean, poisoned) = plant(&json!({"attack": "duplicates", "rate": 0.1, "noise": 2}), 100);
     assert_eq!(poisoned.indices.len(), 10);
     for &i in &poisoned.indices {
         let copy = images(&poisoned.set).index_axis(Axis(0), i);
@@ -143,7 +143,7 @@ fn copies_are_near_their_originals() {
 #[test]
 fn outliers_take_the_place_of_images() {
     for what in ["noise", "flat", "scrambled"] {
-        let (clean, poisoned) = plant(json!({"attack": "outliers", "rate": 0.05, "what": what}), 100);
+        let (clean, poisoned) = plant(&json!({"attack": "outliers", "rate": 0.05, "what": what}), 100);
         assert_eq!(changed(&clean, &poisoned.set), (set_of(&poisoned.indices), BTreeSet::new()), "{what}");
         assert_eq!(poisoned.indices.len(), 5);
     }

@@ -1,4 +1,4 @@
-//! A small bend of the whole image (`WaNet`: Nguyen, Tran 2021, "WaNet: imperceptible warping-based backdoor attack",
+//! A small bend of the whole image (`WaNet`: Nguyen, Tran 2021, "`WaNet`: imperceptible warping-based backdoor attack",
 //! arXiv 2102.10369): a k×k grid of random shifts with mean length 1, enlarged bicubically, times `s` over the image's
 //! side, in the coordinates of `grid_sample` with aligned corners. Covers are bent by the grid and by noise.
 

@@ -231,15 +231,12 @@ impl Model {
     ) -> Result<(Array2<f32>, Array2<f32>), NetworkError> {
         self.check(&unit)?;
         // A layer that was merged into another is only there in the network as loaded.
-        let mut all = match self.fast.find(layer) {
-            Some(value) => {
-                let wanted = [value, self.fast.output];
-                self.forward(&self.fast, &self.fast_packs, &self.forward_pool, &unit, &wanted)
-            }
-            None => {
-                let wanted = [self.layer(layer)?, self.logits];
-                self.forward(&self.graph, &self.packs, &self.full_pool, &unit, &wanted)
-            }
+        let mut all = if let Some(value) = self.fast.find(layer) {
+            let wanted = [value, self.fast.output];
+            self.forward(&self.fast, &self.fast_packs, &self.forward_pool, &unit, &wanted)
+        } else {
+            let wanted = [self.layer(layer)?, self.logits];
+            self.forward(&self.graph, &self.packs, &self.full_pool, &unit, &wanted)
         };
         let logits = all.swap_remove(1);
         Ok((all.swap_remove(0), logits))
@@ -256,12 +253,11 @@ impl Model {
     ) -> Result<(Vec<Array2<f32>>, Array2<f32>), NetworkError> {
         self.check(&unit)?;
         let merged: Option<Vec<ValueId>> = layers.iter().map(|name| self.fast.find(name)).collect();
-        let (graph, packs, pool, mut wanted, logits) = match merged {
-            Some(values) => (&self.fast, &self.fast_packs, &self.forward_pool, values, self.fast.output),
-            None => {
-                let values = layers.iter().map(|name| self.layer(name)).collect::<Result<_, _>>()?;
-                (&self.graph, &self.packs, &self.full_pool, values, self.logits)
-            }
+        let (graph, packs, pool, mut wanted, logits) = if let Some(values) = merged {
+            (&self.fast, &self.fast_packs, &self.forward_pool, values, self.fast.output)
+        } else {
+            let values = layers.iter().map(|name| self.layer(name)).collect::<Result<_, _>>()?;
+            (&self.graph, &self.packs, &self.full_pool, values, self.logits)
         };
         wanted.push(logits);
         let mut all = self.forward(graph, packs, pool, &unit, &wanted);

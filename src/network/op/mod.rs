@@ -73,7 +73,7 @@ pub enum Layout {
     Images,
     /// Number by number: in any order, the same for all inputs, and so the output.
     Same,
-    /// In any order, as [`Io::orders`] says; the output row-major.
+    /// In any order, as `Io::orders` says; the output row-major.
     Any,
 }
 

@@ -94,7 +94,7 @@ fn pixels(
     [c, h, w]: [usize; 3],
     image: usize,
     rows: impl Iterator<Item = usize>,
-    columns: impl Iterator<Item = usize> + Clone,
+    columns: &(impl Iterator<Item = usize> + Clone),
 ) {
     taps.clear();
     for y in rows {
@@ -127,7 +127,7 @@ impl Kernel for MaxPool {
         let (shape, [c, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
         let (mut taps, [down, right]) = (Vec::new(), self.0.dilation);
         self.0.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
-            pixels(&mut taps, shape, image, rows.step_by(down), columns.step_by(right));
+            pixels(&mut taps, shape, image, rows.step_by(down), &columns.step_by(right));
             let y = &mut y[(image * oh * ow + o) * c..][..c];
             if taps.is_empty() {
                 y.fill(T::neg_infinity());
@@ -147,7 +147,7 @@ impl Kernel for MaxPool {
         let (shape, [c, oh, ow]) = (chw(io.shapes[0]), chw(io.out));
         let (mut taps, [down, right]) = (Vec::new(), self.0.dilation);
         self.0.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
-            pixels(&mut taps, shape, image, rows.step_by(down), columns.step_by(right));
+            pixels(&mut taps, shape, image, rows.step_by(down), &columns.step_by(right));
             let dy = &dy[(image * oh * ow + o) * c..][..c];
             pool::maximum_back(&taps, io.inputs[0], dy, gate, dx);
         });
@@ -201,7 +201,7 @@ impl Kernel for AvgPool {
         let mut taps = Vec::new();
         self.window.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
             let weight = self.weight(io.shapes[0], io.out, o, rows.len(), columns.len());
-            pixels(&mut taps, shape, image, rows, columns);
+            pixels(&mut taps, shape, image, rows, &columns);
             pool::mean(&taps, io.inputs[0], weight, &mut y[(image * oh * ow + o) * c..][..c]);
         });
     }
@@ -218,7 +218,7 @@ impl Kernel for AvgPool {
         let mut taps = Vec::new();
         self.window.each(io.n, io.shapes[0], io.out, |image, o, rows, columns| {
             let weight = self.weight(io.shapes[0], io.out, o, rows.len(), columns.len());
-            pixels(&mut taps, shape, image, rows, columns);
+            pixels(&mut taps, shape, image, rows, &columns);
             pool::mean_back(&taps, &dy[(image * oh * ow + o) * c..][..c], weight, dx);
         });
     }
@@ -244,7 +244,7 @@ impl AdaptiveAvgPool {
             for o in 0..high * wide {
                 let rows = Self::part(o / wide, high, shape[1]);
                 let columns = Self::part(o % wide, wide, shape[2]);
-                pixels(&mut taps, shape, image, rows, columns);
+                pixels(&mut taps, shape, image, rows, &columns);
                 let weight = T::one() / T::of(taps.len() as f64);
                 f((image * high * wide + o) * shape[0], &taps, weight);
             }

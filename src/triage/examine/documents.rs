@@ -29,7 +29,7 @@ pub(super) fn look(scan: &mut Scan, data: &[u8], name: &str, found: Format) {
         (_, "yaml" | "yml") => yaml(scan, data),
         (_, "jsonl" | "ndjson") => journal::lines(scan, data),
         (Format::Json, _) if data.first() == Some(&b'{') && journal::is_one(data) => {
-            journal::lines(scan, data)
+            journal::lines(scan, data);
         }
         (Format::Json, _) | (_, "json") => {
             let labels = name.to_ascii_lowercase().contains("label");
@@ -153,7 +153,7 @@ fn meaning(scan: &mut Scan, value: &Value) {
     if let Some(files) = value.get("files").and_then(Value::as_array) {
         manifest(scan, files);
     }
-    if value.get("schema").is_some_and(|s| s.is_number())
+    if value.get("schema").is_some_and(serde_json::Value::is_number)
         || value.as_object().is_some_and(|o| o.contains_key("model") && o.contains_key("export"))
     {
         session(scan, value);
@@ -213,9 +213,8 @@ fn session(scan: &mut Scan, value: &Value) {
         let number = v.as_f64();
         let range = match key.as_str() {
             "steps" | "epochs" | "iterations" => Some((0.0, 1e9)),
-            "batch" | "batch_size" => Some((1.0, 1e6)),
             "lr" | "learning_rate" => Some((0.0, 1e3)),
-            "classes" | "num_classes" => Some((1.0, 1e6)),
+            "batch" | "batch_size" | "classes" | "num_classes" => Some((1.0, 1e6)),
             "threads" | "workers" => Some((0.0, 4096.0)),
             "seed" => Some((0.0, 18_446_744_073_709_551_615.0)),
             _ => None,
@@ -310,7 +309,7 @@ fn yaml(scan: &mut Scan, data: &[u8]) {
             match word.as_bytes() {
                 [b'*', ..] => weight += weights.get(&word[1..]).copied().unwrap_or(1.0),
                 [b'&', ..] => anchor = Some(&word[1..]),
-                [b'!', b'!', ..] | [b'!', b'<', ..] if word.contains("python") => {
+                [b'!', b'!' | b'<', ..] if word.contains("python") => {
                     scan.say(at(Reason::new(
                         "config.target_callable",
                         format!("the tag {} makes a Python object", text::visible(word)),

@@ -71,7 +71,7 @@ pub(super) fn saved_model(scan: &mut Scan, data: &[u8]) {
             whole_message(meta)?;
             wire::all(meta, 2).try_for_each(|graph| {
                 whole_message(graph)?;
-                wire::all(graph, 1).try_for_each(|node| whole_message(node))
+                wire::all(graph, 1).try_for_each(whole_message)
             })
         })
     });

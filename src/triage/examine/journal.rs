@@ -63,14 +63,14 @@ fn chain(scan: &mut Scan, lines: &[&[u8]], records: &[(usize, Value)]) {
     let mut opened = Vec::new();
     for (i, record) in records {
         let say = |scan: &mut Scan, code, detail: &str| {
-            scan.say(Reason::coded(code, format!("line {}", i + 1), detail.to_owned()))
+            scan.say(Reason::coded(code, format!("line {}", i + 1), detail.to_owned()));
         };
         let field = |k: &str| record.get(k).and_then(Value::as_str).unwrap_or_default();
         let n = record.get("seq").or_else(|| record.get("n"));
         let n = n.and_then(Value::as_i64);
         match (n, number) {
-            (None, _) | (Some(i64::MIN..=-1 | 9_007_199_254_740_992..), _) => {
-                say(scan, "journal.seq", "its number is no count")
+            (None | Some(i64::MIN..=-1 | 9_007_199_254_740_992..), _) => {
+                say(scan, "journal.seq", "its number is no count");
             }
             (Some(n), Some(last)) if n != last + 1 => {
                 // A gap or a swap breaks the chain too; the number alone is a forged number.
@@ -95,12 +95,11 @@ fn chain(scan: &mut Scan, lines: &[&[u8]], records: &[(usize, Value)]) {
         }
         before = Some(field("hash").to_owned());
         let now = [field("ts"), field("time")].join("");
-        let now: jiff::Timestamp = match now.parse() {
-            Ok(now) => now,
-            Err(_) => {
-                say(scan, "journal.time", "its time cannot be read");
-                continue;
-            }
+        let now: jiff::Timestamp = if let Ok(now) = now.parse() {
+            now
+        } else {
+            say(scan, "journal.time", "its time cannot be read");
+            continue;
         };
         let earlier = time.parse::<jiff::Timestamp>().is_ok_and(|t| now < t);
         if earlier || now.as_second() < 946_684_800 || now.as_second() > 4_102_444_800 {
@@ -123,11 +122,11 @@ fn paths(scan: &mut Scan, line: usize, record: &Value, opened: &mut Vec<String>)
     if let Some(name) = file("file").filter(|_| kind == "open") {
         opened.push(name.to_owned());
     }
-    if let Some(path) = file("path").filter(|_| matches!(kind, "export" | "write" | "save")) {
-        if climbs(path) || path.contains("://") || opened.iter().any(|o| o == path) {
-            let detail = format!("it would write to {}", text::visible(path));
-            scan.say(Reason::coded("session.path", format!("line {}", line + 1), detail));
-        }
+    if let Some(path) = file("path").filter(|_| matches!(kind, "export" | "write" | "save"))
+        && (climbs(path) || path.contains("://") || opened.iter().any(|o| o == path))
+    {
+        let detail = format!("it would write to {}", text::visible(path));
+        scan.say(Reason::coded("session.path", format!("line {}", line + 1), detail));
     }
 }
 

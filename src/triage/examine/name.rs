@@ -16,7 +16,7 @@ pub(super) fn empty(name: &str) -> Reason {
     Reason::new(code, "an empty file")
 }
 
-fn extension(name: &str) -> Option<String> {
+pub(super) fn extension(name: &str) -> Option<String> {
     name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase())
 }
 

@@ -43,11 +43,12 @@ fn values(scan: &mut Scan, array: &Npy, name: &str) {
     }
     let name = name.to_ascii_lowercase();
     let labels = ["label", "target", "y_train", "y_test"].iter().any(|w| name.contains(w));
-    if labels && raw.shape.len() == 1 && !raw.is_float() {
-        match raw.to_i64().map(|v| v.iter().copied().find(|&n| n < 0)) {
-            Ok(Some(n)) => scan.say(Reason::new("labels.range", format!("{n} is no class number"))),
-            Ok(None) | Err(_) => {}
-        }
+    if labels
+        && raw.shape.len() == 1
+        && !raw.is_float()
+        && let Ok(Some(n)) = raw.to_i64().map(|v| v.iter().copied().find(|&n| n < 0))
+    {
+        scan.say(Reason::new("labels.range", format!("{n} is no class number")))
     }
 }
 

@@ -213,7 +213,7 @@ impl<'a> Graph<'a> {
 }
 
 /// Sub-graphs of a node.
-fn subgraphs<'a>(node: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+fn subgraphs(node: &[u8]) -> impl Iterator<Item = &[u8]> {
     wire::all(node, 5).flat_map(|a| wire::all(a, 6).chain(wire::all(a, 11)))
 }
 
@@ -316,7 +316,7 @@ fn varints(message: &[u8], field: u32) -> Vec<i64> {
         match value {
             wire::Wire::Number(v) if n == field => out.push(v.cast_signed()),
             wire::Wire::Bytes(packed) if n == field => {
-                out.extend(wire::packed(packed).take(64).map(u64::cast_signed))
+                out.extend(wire::packed(packed).take(64).map(u64::cast_signed));
             }
             _ => {}
         }
@@ -359,9 +359,8 @@ fn made(scan: &mut Scan, graph: &Graph) {
         let product = |v: Vec<i64>| v.iter().map(|&n| n.max(0) as f64).product::<f64>();
         let numbers = match node.op {
             "ConstantOfShape" => input(0).map(product),
-            "Expand" | "Tile" | "Reshape" => input(1).map(product),
+            "Expand" | "Tile" | "Reshape" | "OneHot" => input(1).map(product),
             "Resize" => input(3).map(product),
-            "OneHot" => input(1).map(product),
             "Pad" => {
                 input(1).or_else(|| attribute(node, "pads")).map(|v| v.iter().map(|&n| n.max(0) as f64).sum())
             }

@@ -89,6 +89,7 @@ impl Reason {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 /// What a code means. What is malformed and not named here is rejected.
 fn weight(code: &str) -> (Ruling, Concern, Severity) {
     use Concern::{Backdoor, Integrity, Malformed, UnsafeFormat};
@@ -161,15 +162,16 @@ fn weight(code: &str) -> (Ruling, Concern, Severity) {
         // A path that another input could switch on.
         "onnx.architecture.branch" | "torchscript.branch" => (Review, Backdoor, Medium),
         // For a person to look at.
-        "pickle.global.unknown" => (Review, UnsafeFormat, Medium),
-        "zip.code_member"
+        "pickle.global.unknown"
+        | "zip.code_member"
         | "tar.code_member"
         | "container.lz4"
         | "container.zstd"
         | "keras.unknown_module"
-        | "tf.op.unknown" => (Review, UnsafeFormat, Medium),
+        | "tf.op.unknown"
         // Loading it needs a pickle; what that pickle does is said by itself.
-        "npy.object" | "format.source_code" => (Review, UnsafeFormat, Medium),
+        | "npy.object"
+        | "format.source_code" => (Review, UnsafeFormat, Medium),
         "torch.serialization_id" => (Review, Integrity, Medium),
         "format.unknown"
         | "name_unprintable"

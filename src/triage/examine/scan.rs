@@ -9,6 +9,7 @@ use crate::evidence::intake::Bytes;
 use crate::evidence::pickle::{Caps, Pickle};
 use crate::evidence::{Format, Limits, SafeTensors};
 use serde_json::{Map, Value};
+use std::cmp::Reverse;
 use std::path::Path;
 
 /// Containers in containers that are opened.
@@ -46,7 +47,7 @@ pub fn examine(bytes: &Bytes, name: &str, found: Format, limits: &Limits) -> Exa
     };
     scan.look(&bytes.data, name, found, 0);
     let mut reasons = scan.reasons;
-    reasons.sort_by(|a, b| (b.ruling, b.severity).cmp(&(a.ruling, a.severity)));
+    reasons.sort_by_key(|r| Reverse((r.ruling, r.severity)));
     let ruling = reasons.first().map_or(Ruling::Accept, |r| r.ruling);
     Examined { format: found, ruling, reasons, facts: scan.facts }
 }
@@ -273,5 +274,6 @@ impl Scan<'_> {
 /// Whether a name is that of CIFAR's binary batches, whose records have 3,073 bytes (3,074 with two labels).
 fn is_record_file(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.ends_with(".bin") && ["cifar", "data_batch", "test_batch"].iter().any(|w| name.contains(w))
+    name.strip_suffix(".bin").is_some()
+        && ["cifar", "data_batch", "test_batch"].iter().any(|w| name.contains(w))
 }

@@ -1,5 +1,6 @@
 //! PyTorch's containers: tensors against their storages, the archive's own marks, TorchScript's code.
 
+use super::name;
 use super::pickles::is_storage_class;
 use super::reason::Reason;
 use super::scan::Scan;
@@ -289,7 +290,11 @@ pub(super) fn legacy(scan: &mut Scan, pickle: &Pickle) {
 /// The code of a TorchScript archive: what reaches out, and branches that depend on what is computed.
 pub(super) fn script(scan: &mut Scan, zip: &Zip, depth: u32) {
     let mut listing = Vec::new();
-    for member in zip.members.iter().filter(|m| m.name.contains("code/") && m.name.ends_with(".py")) {
+    for member in zip
+        .members
+        .iter()
+        .filter(|m| m.name.contains("code/") && name::extension(&m.name).as_deref() == Some("py"))
+    {
         let Some(content) = zip.unpack(member, 1 << 20) else { continue };
         let name = text::visible(&member.name);
         let source = String::from_utf8_lossy(content.bytes()).into_owned();
@@ -345,10 +350,11 @@ fn branches(source: &str) -> Vec<(usize, String)> {
             if uses(condition) {
                 out.push((i + 1, condition.trim_end_matches(':').to_owned()));
             }
-        } else if let Some((name, value)) = line.split_once(" = ") {
-            if uses(value) && name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-                tainted.push(name.to_owned());
-            }
+        } else if let Some((name, value)) = line.split_once(" = ")
+            && uses(value)
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        {
+            tainted.push(name.to_owned());
         }
     }
     out

@@ -34,6 +34,16 @@ pub use training_metrics::{TRAINING_METRICS, TrainingMetrics};
 
 use crate::procedure::Procedure;
 
+/// Whether a text of a pipeline can be read as what its name says: YAML or JSON, Python, a table. Nothing is run.
+pub fn readable(name: &str, text: &str) -> bool {
+    match material::ending(name).as_str() {
+        "py" => python::with_module(text, |module| module.errors == 0).unwrap_or(false),
+        "ipynb" => python::notebook(text).is_some(),
+        "csv" | "tsv" => table::Table::read(text).is_ok(),
+        _ => tree::read(text).is_ok(),
+    }
+}
+
 /// The procedures about a pipeline, in the order of work.
 pub(super) static PROCEDURES: [&dyn Procedure; 10] = [
     &DEFINITION_CHANGES,

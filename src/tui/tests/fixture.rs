@@ -274,6 +274,7 @@ fn case() -> CaseFile {
         artefacts: vec![],
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec![],
         text: String::new(),
         root: PathBuf::from("."),
@@ -328,6 +329,7 @@ fn fixture(statuses: Vec<(&str, Status)>, evidence: Vec<Item>) -> Fixture {
             n: n as u64,
             time: format!("2026-03-02T10:22:{:02}.125Z", 31 + n),
             what: (*what).into(),
+            ..Moment::default()
         });
     }
     state.events = 4;
@@ -463,6 +465,7 @@ pub(crate) fn failed() -> Fixture {
         n: 4,
         time: "2026-03-02T10:23:02Z".into(),
         what: "neural-cleanse failed: node 'conv1'".into(),
+        ..Moment::default()
     });
     f
 }
@@ -617,11 +620,13 @@ pub(crate) fn full() -> Fixture {
         n: 4,
         time: "2026-03-02T10:24:40Z".into(),
         what: "neural-cleanse finished: flagged".into(),
+        ..Moment::default()
     });
     f.state.timeline.push(Moment {
         n: 5,
         time: "2026-03-02T10:30:00Z".into(),
         what: "note: compare with the vendor's release".into(),
+        ..Moment::default()
     });
     f
 }

@@ -126,6 +126,21 @@ impl Screen {
         assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
     }
 
+    /// Waits until the program stands still: a signal to go on that comes before is lost.
+    pub(super) fn wait_until_stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.child.process_id().unwrap());
+        let end = Instant::now() + PATIENCE;
+        // The state is the first word behind the program's name, which is in parentheses.
+        let state = || {
+            let text = std::fs::read_to_string(&stat).unwrap();
+            text.rsplit_once(") ").map(|(_, rest)| rest.starts_with('T'))
+        };
+        while state() != Some(true) {
+            assert!(Instant::now() < end, "it was not suspended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits for the end; the exit code.
     pub(super) fn end(&mut self) -> u32 {
         let end = Instant::now() + PATIENCE;

@@ -183,7 +183,7 @@ impl<T: Real> Fill<'_, T> {
     ) {
         let phase = self.phase;
         let per = blocks(phase.taps.len() * self.per_in);
-        let whole = self.per_in % BLOCK == 0;
+        let whole = self.per_in.is_multiple_of(BLOCK);
         for row in 0..count {
             let (image, at) = ((first + row) / per_image, (first + row) % per_image);
             let y = (at / phase.positions[1] * phase.stride[0]) as isize;

@@ -223,10 +223,10 @@ fn look<L: Lanes>(
     let inside =
         row(0).is_some() && row(SEEN - 1).is_some() && column(0).is_some() && column(SEEN - 1).is_some();
     let mut at = [[usize::MAX; SEEN]; SEEN];
-    for i in 0..SEEN {
-        for j in 0..SEEN {
+    for (i, line) in at.iter_mut().enumerate() {
+        for (j, at) in line.iter_mut().enumerate() {
             if let (Some(y), Some(x)) = (row(i), column(j)) {
-                at[i][j] = ((tile.image * height + y) * width + x) * channels;
+                *at = ((tile.image * height + y) * width + x) * channels;
             }
         }
     }

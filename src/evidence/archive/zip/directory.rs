@@ -49,9 +49,9 @@ fn u64_at(b: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*b.get(at..)?.first_chunk()?))
 }
 
-pub(super) fn find(bytes: &[u8], from: usize, to: usize, signature: &[u8; 4]) -> Option<usize> {
+pub(super) fn find(bytes: &[u8], from: usize, to: usize, signature: [u8; 4]) -> Option<usize> {
     let rest = bytes.get(from..to.min(bytes.len()))?;
-    memchr::memmem::find(rest, signature).map(|at| from + at)
+    memchr::memmem::find(rest, &signature).map(|at| from + at)
 }
 
 /// The 64-bit fields of an extra field, in the order in which 32-bit ones are all ones.
@@ -154,7 +154,7 @@ impl Zip<'_> {
 
     fn end_records(&self) -> Vec<End> {
         let (mut out, mut at) = (Vec::new(), 0);
-        while let Some(found) = find(self.bytes, at, self.bytes.len(), END) {
+        while let Some(found) = find(self.bytes, at, self.bytes.len(), *END) {
             at = found + 4;
             if let Some(end) = self.end_record(found) {
                 out.push(end);
@@ -381,7 +381,7 @@ impl Zip<'_> {
             self.members.iter().map(|m| (m.header, m.start.saturating_add(m.packed))).collect();
         covered.sort_unstable();
         let listed = !covered.is_empty();
-        while let Some(found) = find(bytes, at, bytes.len(), LOCAL) {
+        while let Some(found) = find(bytes, at, bytes.len(), *LOCAL) {
             at = found + 4;
             let here = found as u64;
             let before = covered.partition_point(|c| c.0 <= here);
@@ -415,8 +415,8 @@ impl Zip<'_> {
         let packed = if l.packed == 0 && l.flags & 8 != 0 || l.packed > left {
             let from = usize::try_from(l.start).unwrap_or(usize::MAX);
             let next = [LOCAL, CENTRAL, DESCRIPTOR]
-                .iter()
-                .filter_map(|s| find(self.bytes, from, self.bytes.len(), s))
+                .into_iter()
+                .filter_map(|s| find(self.bytes, from, self.bytes.len(), *s))
                 .min();
             next.map_or(left, |n| n as u64 - l.start)
         } else {

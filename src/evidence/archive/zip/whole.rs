@@ -61,18 +61,15 @@ impl Zip<'_> {
         let mut found = Vec::new();
         while at < end {
             let step = self.record(at).filter(|&n| at + n <= end);
-            match step {
-                Some(n) => {
-                    if let Some(from) = stray.take() {
-                        found.push(from as u64..at as u64);
-                    }
-                    at += n.max(1);
+            if let Some(n) = step {
+                if let Some(from) = stray.take() {
+                    found.push(from as u64..at as u64);
                 }
-                None => {
-                    stray.get_or_insert(at);
-                    // The next thing that could be a record.
-                    at = find_pk(self.bytes, at + 1, end).unwrap_or(end);
-                }
+                at += n.max(1);
+            } else {
+                stray.get_or_insert(at);
+                // The next thing that could be a record.
+                at = find_pk(self.bytes, at + 1, end).unwrap_or(end);
             }
         }
         if let Some(from) = stray {
@@ -84,9 +81,9 @@ impl Zip<'_> {
             let blank =
                 bytes.and_then(|(a, b)| self.bytes.get(a..b)).is_none_or(|b| b.iter().all(|&b| b == 0));
             // Padding that aligns members is not hiding anything.
-            if !(blank && n <= 4096)
-                && !(from == 0 && self.odd.iter().any(|o| o.code == "zip.hidden_bytes" && o.at == 0))
-            {
+            let padding = blank && n <= 4096;
+            let said = from == 0 && self.odd.iter().any(|o| o.code == "zip.hidden_bytes" && o.at == 0);
+            if !padding && !said {
                 self.say("zip.hidden_bytes", from, "", format!("{n} bytes belong to no member"));
             }
             self.hidden.push(range);
@@ -114,7 +111,7 @@ impl Zip<'_> {
 
 fn find_pk(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
     [b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"]
-        .iter()
-        .filter_map(|s| find(bytes, from, to, s))
+        .into_iter()
+        .filter_map(|s| find(bytes, from, to, *s))
         .min()
 }

@@ -20,7 +20,7 @@ pub(super) enum Rule {
     TorchBytes,
     /// `torch._utils._rebuild_from_type_v2(function, …)`: the function is one of `torch._utils`.
     Rebuilder,
-    /// `numpy.core._ufunc_reconstruct(module, name)`: the module is NumPy's or SciPy's own.
+    /// `numpy.core._ufunc_reconstruct(module, name)`: the module is NumPy's or `SciPy`'s own.
     Ufunc,
     /// `scalar(dtype, bytes)`: not of objects.
     Scalar,

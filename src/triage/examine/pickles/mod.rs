@@ -11,6 +11,7 @@ use allowed::Rule;
 use known::Standing;
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Display;
 
 /// What a pickle belongs to: what its persistent ids and imports may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,7 @@ struct Judge<'p, 'a> {
 }
 
 impl Judge<'_, '_> {
-    fn say(&mut self, code: &'static str, at: u64, detail: String) {
+    fn say(&mut self, code: &'static str, at: u64, detail: impl Display) {
         let count = self.counts.entry(code).or_default();
         *count += 1;
         if *count <= KEPT {

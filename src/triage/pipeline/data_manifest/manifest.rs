@@ -15,6 +15,9 @@ pub(super) struct Manifest {
     pub numbers: BTreeMap<String, f64>,
 }
 
+/// Names that manifests give to a digest.
+const DIGESTS: [&str; 4] = ["sha256", "digest", "hash", "checksum"];
+
 pub(super) fn hex(text: &str) -> Option<String> {
     let text = text.trim().trim_start_matches("sha256:").to_ascii_lowercase();
     (text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())).then_some(text)
@@ -51,10 +54,7 @@ impl Manifest {
     pub(super) fn of_table(text: &str) -> Result<Self, String> {
         let table = Table::read(text)?;
         let column = |names: &[&str]| table.column(names);
-        let (path, digest) = (
-            column(&["path", "file", "filename", "name", "image"]),
-            column(&["sha256", "digest", "hash", "checksum"]),
-        );
+        let (path, digest) = (column(&["path", "file", "filename", "name", "image"]), column(&DIGESTS));
         let (label, count) =
             (column(&["label", "class", "class_name", "target"]), column(&["count", "samples", "n"]));
         let mut out = Self::default();
@@ -91,6 +91,10 @@ impl Manifest {
             .find_map(|k| doc.get(k).and_then(number));
         let files = ["files", "entries", "items"].iter().find_map(|k| doc.get(k)).unwrap_or(doc);
         for (path, node) in files.entries() {
+            if DIGESTS.contains(&path.to_ascii_lowercase().as_str()) {
+                // The digest of the data as a whole: it changes with every sample, and names no file.
+                continue;
+            }
             if let Some(digest) = node.text().and_then(hex).or_else(|| hex(node.word("sha256"))) {
                 out.files.insert(path.trim_start_matches("./").to_owned(), digest);
             }
@@ -100,7 +104,7 @@ impl Manifest {
             let word = |names: &[&str]| {
                 names.iter().map(|n| node.word(n)).find(|t| !t.is_empty()).unwrap_or_default()
             };
-            if let Some(digest) = hex(word(&["sha256", "digest", "hash", "checksum"])) {
+            if let Some(digest) = hex(word(&DIGESTS)) {
                 out.files.insert(word(&["path", "file", "name"]).trim_start_matches("./").to_owned(), digest);
             }
             let label = word(&["label", "class"]);

@@ -89,6 +89,9 @@ fn manifests_of_two_runs() {
     assert_eq!(codes(&between(&old, &text(1000, 1600, 0.12, &digest('a')))), ["manifest.shares"]);
     assert_eq!(codes(&between(&old, &text(1000, 1000, 0.01, &digest('a')))), ["manifest.ratio"]);
     assert_eq!(codes(&between(&old, &text(1000, 1000, 0.12, &digest('b')))), ["manifest.files"]);
+    // The digest of the whole changes whenever the data grows: it names no file.
+    let whole = |n: usize, c| format!("{{\"samples\": {n}, \"sha256\": \"{}\"}}", digest(c));
+    assert_eq!(between(&whole(1000, 'a'), &whole(1020, 'b')).verdict, Verdict::NothingFound);
 }
 
 #[test]

@@ -1,5 +1,13 @@
 //! Exit codes: what a CI gate may conclude from a state.
 
+mod fingerprint;
+mod ruling;
+mod terms;
+
+pub use fingerprint::{fingerprint, results};
+pub use ruling::{Ruled, Ruling, Standing, rule};
+pub use terms::{Baseline, LONGEST, Terms, TermsError, Waiver, waivers};
+
 use super::{CaseState, Status};
 use crate::evidence::ItemState;
 use crate::procedure::Severity;
@@ -47,16 +55,10 @@ pub fn complete(state: &CaseState) -> bool {
     missing(state).is_empty()
 }
 
-/// The exit code of `scan`: [`FINDINGS`] at or above `fail_on`, else [`INCOMPLETE`] unless that is allowed, else
-/// [`PASS`].
+/// The exit code of `scan` without baseline and waivers: [`FINDINGS`] at or above `fail_on`, else [`INCOMPLETE`] unless
+/// that is allowed, else [`PASS`].
 pub fn exit_code(state: &CaseState, fail_on: Severity, allow_incomplete: bool) -> u8 {
-    if state.findings.iter().any(|f| f.finding.severity >= fail_on) {
-        FINDINGS
-    } else if allow_incomplete || complete(state) {
-        PASS
-    } else {
-        INCOMPLETE
-    }
+    rule(state, &Terms { fail_on, allow_incomplete, ..Terms::default() }).code
 }
 
 #[cfg(test)]
