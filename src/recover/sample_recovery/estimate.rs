@@ -265,10 +265,9 @@ mod tests {
     fn black_where_the_label_draws_its_strokes_is_no_patch() {
         // Clean images and listed samples are black on the left; the rest of the label is not. A white pixel is planted.
         let clean = Array4::<f32>::zeros((30, 3, 16, 16));
-        let mut own = clean.clone();
-        own.slice_mut(ndarray::s![.., .., 15, 15]).fill(1.0);
-        let mut rest = clean.clone();
-        rest.slice_mut(ndarray::s![.., .., .., ..3]).fill(0.8);
+        let lit = |on: bool, level: f32| if on { level } else { 0.0 };
+        let own = Array4::from_shape_fn((30, 3, 16, 16), |(_, _, y, x)| lit(y == 15 && x == 15, 1.0));
+        let rest = Array4::from_shape_fn((30, 3, 16, 16), |(_, _, _, x)| lit(x < 3, 0.8));
         let shared = crate::detect::poisoned::causal::shared(&own, &rest, &clean);
         assert!(shared.mask[[4, 1]], "shared, and of no account");
         let got = patch(Material { own: &own, rest: &rest, clean: &clean, shared: &shared }).unwrap();
