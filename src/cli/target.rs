@@ -4,6 +4,7 @@ use super::{CaseOptions, Usage};
 use crate::evidence::{CaseFile, Limits};
 use crate::investigation::{Desk, Options};
 use crate::procedure::{Effort, Phase};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -43,11 +44,23 @@ impl Options {
             threads: options.threads,
             only: options.only.clone(),
             phases: options.phase.iter().copied().map(Phase::from).collect(),
-            overrides: BTreeMap::new(),
+            overrides: overrides(&options.set),
             limits: Limits::default(),
             analyst: options.analyst(),
         }
     }
+}
+
+/// Parameters as procedures read them: a JSON object each.
+fn overrides(set: &[super::Setting]) -> BTreeMap<String, Value> {
+    let mut out: BTreeMap<String, Value> = BTreeMap::new();
+    for (id, name, value) in set {
+        let own = out.entry(id.clone()).or_insert_with(|| Value::Object(serde_json::Map::new()));
+        if let Value::Object(own) = own {
+            own.insert(name.clone(), value.clone());
+        }
+    }
+    out
 }
 
 impl CaseOptions {

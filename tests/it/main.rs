@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::float_cmp)]
 #![expect(clippy::disallowed_methods, reason = "a test waits for a screen no longer than its patience")]
 
+mod answer;
 mod cases;
 mod data_side;
 mod evidence;

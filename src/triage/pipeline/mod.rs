@@ -2,7 +2,7 @@
 //! sections `[pipeline]` and `[deployment]` name.
 
 mod artefact_chain;
-mod behavioural_screening;
+pub(crate) mod behavioural_screening;
 mod checkpoint_lineage;
 mod compute_use;
 mod configuration_drift;
@@ -10,7 +10,7 @@ mod data_manifest;
 mod definition_changes;
 mod egress;
 mod git;
-mod material;
+pub(crate) mod material;
 mod moment;
 mod python;
 mod sighting;
