@@ -221,6 +221,7 @@ mod tests {
                 "neural-cleanse".to_owned(),
                 Seen { statistic, classes: vec![class], seconds: Some(2.0) },
             )]),
+            made: None,
         };
         let mut rows: Vec<Row> = (0..10).map(|i| row(i, None, 0.2, 1)).collect();
         rows.extend([
@@ -228,7 +229,7 @@ mod tests {
             row(11, Some("patch"), 2.5, 9),
             row(12, Some("warp"), 0.1, 4),
         ]);
-        let table = Table { schema: super::super::SCHEMA.into(), made_by: "a test".into(), rows };
+        let table = Table { schema: super::super::SCHEMA.into(), made_by: "a test".into(), rows, left_out: vec![] };
         let held = held_out(&table, false, |a, b| a.model == b.model);
         let f = figures(&table, &held, 0.02, 0.2);
         assert_eq!((f.found, f.false_alarms, f.right_target), ((2, 3), (0, 10), (1, 2)));
