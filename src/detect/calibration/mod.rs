@@ -7,6 +7,7 @@
 pub mod document;
 mod fit;
 pub mod measure;
+pub mod rates;
 
 pub use fit::{Curve, DETECTORS, Fused, Held, Part, curve, fuse, held_out};
 
