@@ -17,6 +17,13 @@ pub struct Expected {
     pub schema: String,
     /// What `scan` with default options exits with.
     pub exit_code: u8,
+    /// Only these procedures, and those they read, are examined (`scan --only`); all, if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
+    /// Procedures that look for what is there and do not find it in this case, by this version: told, not tested as a
+    /// virtue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<String>,
     /// Procedures that must finish and flag.
     #[serde(default)]
     pub must_flag: Vec<Flag>,

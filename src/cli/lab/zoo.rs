@@ -317,3 +317,92 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<Exit> {
     say(&format!("not done yet: {}", missing.join(", ")));
     Ok(Exit::Incomplete)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TINY: &str = r#"
+        schema = "laocoon.zoo/1"
+        name = "tiny"
+        data.few = { draw = "signs", side = 16, classes = 3, train = 20, clean = 6, fresh = 10 }
+        training = { epochs = 12, batch = 8, rate = 0.02 }
+        [[model]]
+        name = "clean"
+        data = ["few"]
+        architecture = ["mlp"]
+        [[model]]
+        name = "patch"
+        data = ["few"]
+        architecture = ["mlp"]
+        attack = { attack = "patch", rate = 0.2, trigger = { kind = "patch", size = 4 } }
+        [[model]]
+        name = "weak"
+        data = ["few"]
+        architecture = ["mlp"]
+        attack = { attack = "blend", rate = 0.0 }
+    "#;
+
+    fn args(folder: &Path, out: &str, shard: Option<&str>) -> ZooArgs {
+        ZooArgs {
+            recipe: folder.join("recipe.toml"),
+            out: folder.join(out),
+            shard: shard.map(str::to_owned),
+            threads: 0,
+            no_scan: false,
+            list: false,
+        }
+    }
+
+    #[test]
+    fn shards_come_together_and_nothing_is_done_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        std::fs::write(folder.join("recipe.toml"), TINY).unwrap();
+        assert_eq!(run(&args(folder, "a", Some("1/2"))).unwrap(), Exit::Pass);
+        let merge_args = MergeArgs {
+            folders: vec![folder.join("a"), folder.join("b")],
+            keep: None,
+            out: Some(folder.join("table.json")),
+            document: Some(folder.join("doc.md")),
+        };
+        assert!(run(&args(folder, "a", Some("3/2"))).unwrap_err().is::<Usage>());
+        // The second machine has another folder; one model of it was made before, and its record was lost.
+        assert_eq!(run(&ZooArgs { no_scan: true, ..args(folder, "b", Some("2/2")) }).unwrap(), Exit::Pass);
+        assert_eq!(merge(&merge_args).unwrap(), Exit::Incomplete);
+        let model = folder.join("b/models/patch-few-mlp-1/model.onnx");
+        let before = std::fs::metadata(&model).unwrap().modified().unwrap();
+        assert_eq!(run(&args(folder, "b", Some("2/2"))).unwrap(), Exit::Pass);
+        assert_eq!(std::fs::metadata(&model).unwrap().modified().unwrap(), before, "trained again");
+        let record = record_path(&folder.join("b"), "patch-few-mlp-1");
+        let examined = std::fs::metadata(&record).unwrap().modified().unwrap();
+        assert_eq!(run(&args(folder, "b", Some("2/2"))).unwrap(), Exit::Pass);
+        assert_eq!(std::fs::metadata(&record).unwrap().modified().unwrap(), examined, "examined again");
+
+        assert_eq!(merge(&merge_args).unwrap(), Exit::Pass);
+        let table = std::fs::read_to_string(folder.join("table.json")).unwrap();
+        let table = Table::parse(&table).unwrap();
+        let names: Vec<&str> = table.rows.iter().map(|r| r.model.as_str()).collect();
+        assert_eq!(names, ["clean-few-mlp-1", "patch-few-mlp-1"]);
+        assert_eq!(table.left_out[0].model, "weak-few-mlp-1", "its trigger was never planted");
+        let made = table.rows[1].made.as_ref().unwrap();
+        assert_eq!((made.kind.as_str(), table.recipes().len()), ("patch", 1));
+        assert!(made.success.unwrap() > 0.8 && made.seconds.is_some());
+        assert_eq!((table.rows[1].group.as_str(), table.rows[1].family.as_deref()), ("few/mlp", Some("patch")));
+        assert!(table.rows[1].detectors.contains_key("neural-cleanse"), "{:?}", table.rows[1].detectors.keys());
+        let text = std::fs::read_to_string(folder.join("doc.md")).unwrap();
+        assert!(text.contains("weak-few-mlp-1: its trigger did not take"), "{text}");
+
+        // Kept rows stay where the zoo has none of that name.
+        let old = Table {
+            rows: vec![Row { model: "old".into(), ..table.rows[0].clone() }, Row { classes: 99, ..table.rows[1].clone() }],
+            ..table.clone()
+        };
+        std::fs::write(folder.join("old.json"), old.text().unwrap()).unwrap();
+        let keep = MergeArgs { keep: Some(folder.join("old.json")), ..merge_args };
+        assert_eq!(merge(&keep).unwrap(), Exit::Pass);
+        let both = Table::parse(&std::fs::read_to_string(folder.join("table.json")).unwrap()).unwrap();
+        let kept: Vec<(&str, usize)> = both.rows.iter().map(|r| (r.model.as_str(), r.classes)).collect();
+        assert_eq!(kept, [("clean-few-mlp-1", 3), ("old", 3), ("patch-few-mlp-1", 3)]);
+    }
+}
