@@ -272,7 +272,7 @@ fn the_shipped_data_sets_are_redrawn_bit_for_bit() {
 fn all_sample_cases_are_rebuilt_bit_for_bit() {
     let out = tempfile::tempdir().unwrap();
     let built =
-        sample_cases::build(out.path(), sample_cases::SEED, &mut |_| ControlFlow::Continue(())).unwrap();
+        sample_cases::build(out.path(), sample_cases::SEED, &[], &mut |_| ControlFlow::Continue(())).unwrap();
     for made in &built {
         println!("{made}");
     }

@@ -50,6 +50,9 @@ pub struct SampleArgs {
     /// Seed of the drawings, the training and the planting; the shipped cases have 0.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Only this case and its twin (and no list of digests). Repeatable.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
 }
 
 /// Runs a lab command.
@@ -64,7 +67,7 @@ pub fn run(command: &LabCommand) -> anyhow::Result<Exit> {
         LabCommand::Zoo(args) => zoo::run(args),
         LabCommand::Merge(args) => zoo::merge(args),
         LabCommand::SampleCases(args) => {
-            for case in sample_cases::build(&args.out, args.seed, &mut watch())? {
+            for case in sample_cases::build(&args.out, args.seed, &args.only, &mut watch())? {
                 say(&format!("{case}"));
             }
             Ok(Exit::Pass)

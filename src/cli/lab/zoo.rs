@@ -11,7 +11,6 @@
 
 use super::calibrate::{TAKEN, row, write};
 use super::data;
-use crate::case::write_whole;
 use crate::cli::{Exit, Usage, say};
 use crate::detect::calibration::{self, LeftOut, Origin, Row, Table, document};
 use crate::detect::model_verdict;
@@ -24,6 +23,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -201,23 +201,22 @@ fn one(args: &ZooArgs, entry: &Entry, sets: &mut SetsByName) -> anyhow::Result<S
     }
     let folder = args.out.join("models").join(&entry.name);
     let start = Instant::now();
-    let mut told = match made_before(&folder, entry) {
-        Some(_) => "made before".to_owned(),
-        None => {
-            let made = make(entry, sets.of(entry)?, &mut |_| std::ops::ControlFlow::Continue(()))?;
-            let seconds = start.elapsed().as_secs_f64();
-            for (name, bytes) in &made.files {
-                if *name == "truth.json" {
-                    let mut truth: Value = serde_json::from_slice(bytes)?;
-                    truth["seconds"] = seconds.round().into();
-                    write_whole_in(&folder.join(name), &json_bytes(&truth)?)?;
-                } else {
-                    write_whole_in(&folder.join(name), bytes)?;
-                }
+    let mut told = if made_before(&folder, entry).is_some() {
+        "made before".to_owned()
+    } else {
+        let made = make(entry, sets.of(entry)?, &mut |_| std::ops::ControlFlow::Continue(()))?;
+        let seconds = start.elapsed().as_secs_f64();
+        for (name, bytes) in &made.files {
+            if *name == "truth.json" {
+                let mut truth: Value = serde_json::from_slice(bytes)?;
+                truth["seconds"] = seconds.round().into();
+                write_whole_in(&folder.join(name), &json_bytes(&truth)?)?;
+            } else {
+                write_whole_in(&folder.join(name), bytes)?;
             }
-            let success = made.attack_success.map_or_else(String::new, |s| format!(", success {s:.3}"));
-            format!("accuracy {:.3}{success}, {seconds:.0} s", made.clean_accuracy)
         }
+        let success = made.attack_success.map_or_else(String::new, |s| format!(", success {s:.3}"));
+        format!("accuracy {:.3}{success}, {seconds:.0} s", made.clean_accuracy)
     };
     if args.no_scan {
         return Ok(told);
@@ -243,11 +242,24 @@ fn made_before(folder: &Path, entry: &Entry) -> Option<Value> {
     (truth["entry"] == Value::from(entry.digest())).then_some(truth)
 }
 
+/// Writes a file whole or not at all, making its folder. Several shards may write the same file at once.
 fn write_whole_in(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
-    write_whole(path, bytes).with_context(|| path.display().to_string())
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let put = || -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".laocoon").permissions(permissions()).tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    put().with_context(|| path.display().to_string())
+}
+
+/// Those of ordinary files, less what the user's mask takes: shards of other users are to read them too.
+fn permissions() -> std::fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::Permissions::from_mode(0o666)
 }
 
 /// Brings the records of zoos together: table and document.
@@ -305,7 +317,7 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<Exit> {
         rows: rows.into_values().collect(),
         left_out: left_out.into_values().collect(),
     };
-    let first = args.folders.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+    let first = args.folders.first().map_or(Path::new(""), PathBuf::as_path);
     let out = args.out.clone().unwrap_or_else(|| first.join("table.json"));
     let text = args.document.clone().unwrap_or_else(|| first.join("error-rates.md"));
     write(&out, &table.text()?)?;

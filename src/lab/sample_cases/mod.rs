@@ -67,31 +67,30 @@ impl std::fmt::Display for Built {
 pub type File = (String, Vec<u8>);
 
 /// Makes all sample cases from a seed (shipped: [`SEED`]) and writes them below `out`, over whatever files of the same
-/// names are there.
+/// names are there. Where `only` names some (without `-twin`), those pairs alone, and no [`SUMS`].
 ///
 /// # Errors
-/// A file cannot be written, a specimen comes out too poor to be of use, or `watch` asks to stop.
-pub fn build(out: &Path, seed: u64, watch: Watch) -> Result<Vec<Built>, LabError> {
-    let (files, built) = make(seed, watch)?;
-    for (path, bytes) in files {
+/// A name that is none, a file that cannot be written, a specimen that comes out too poor to be of use, or `watch` asks
+/// to stop.
+pub fn build(out: &Path, seed: u64, only: &[String], watch: Watch) -> Result<Vec<Built>, LabError> {
+    if let Some(bad) = only.iter().find(|o| STORIES.iter().all(|s| s.name != *o)) {
+        let names: Vec<&str> = STORIES.iter().map(|s| s.name).collect();
+        let bad = crate::evidence::text::visible(bad);
+        return Err(LabError::Recipe(format!("no sample case '{bad}'; there is {}", names.join(", "))));
+    }
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|o| o == name);
+    let (files, built) = make(seed, &wanted, watch)?;
+    for (path, bytes) in files.into_iter().filter(|(path, _)| only.is_empty() || path != SUMS) {
         specimen::write(&out.join(path), &bytes)?;
     }
     Ok(built)
 }
 
-/// Makes all sample cases in memory: their files in order of path, and what was built.
+/// Makes sample cases in memory: their files in order of path, and what was built.
 ///
 /// # Errors
 /// See [`build`].
-pub fn make(seed: u64, watch: Watch) -> Result<(Vec<File>, Vec<Built>), LabError> {
-    make_some(seed, &|_| true, watch)
-}
-
-/// As [`make`], only the cases whose story (without `-twin`) is `wanted`.
-///
-/// # Errors
-/// See [`build`].
-pub fn make_some(
+pub fn make(
     seed: u64,
     wanted: &dyn Fn(&str) -> bool,
     watch: Watch,
@@ -143,7 +142,7 @@ mod tests {
     #[test]
     fn build_by_hand() {
         let Some(out) = std::env::var_os("SAMPLE_CASES") else { return };
-        for made in build(Path::new(&out), SEED, &mut |_| std::ops::ControlFlow::Continue(())).unwrap() {
+        for made in build(Path::new(&out), SEED, &[], &mut |_| std::ops::ControlFlow::Continue(())).unwrap() {
             println!("{made:?}");
         }
     }
