@@ -27,6 +27,9 @@ pub struct Expected {
     /// Procedures that must finish and flag.
     #[serde(default)]
     pub must_flag: Vec<Flag>,
+    /// Procedures that must finish without flagging and leave a lead: findings, all of them on the class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_lead: Vec<Flag>,
     /// Procedures that must finish, or not apply, without flagging.
     #[serde(default)]
     pub must_not_flag: Vec<String>,

@@ -107,6 +107,18 @@ impl Examined {
         }
     }
 
+    fn must_lead(&self, lead: &Flag) -> Result<String, String> {
+        let record = self.record(&lead.procedure)?;
+        let said = format!("{}: {}: {}", lead.procedure, record.verdict.name(), record.summary);
+        let accused: BTreeSet<_> = record.findings.iter().filter_map(|f| f.class).collect();
+        let right = lead.class.is_none_or(|class| accused == BTreeSet::from([class]));
+        if record.verdict == Verdict::Inconclusive && !record.findings.is_empty() && right {
+            Ok(said)
+        } else {
+            Err(format!("must leave a lead to {:?}, but: {accused:?}: {said}", lead.class))
+        }
+    }
+
     fn must_not_flag(&self, procedure: &str) -> Result<String, String> {
         match self.state.procedure(procedure).map(|p| &p.status) {
             Some(Status::Skipped(reason)) => Ok(format!("{procedure}: skipped: {reason}")),
@@ -197,6 +209,7 @@ fn every_sample_case_is_examined_as_expected() {
         println!("{name}: examined in {:.1} s", start.elapsed().as_secs_f64());
         let results = std::iter::once(examined.must_exit(expected.exit_code))
             .chain(expected.must_flag.iter().map(|f| examined.must_flag(f)))
+            .chain(expected.must_lead.iter().map(|l| examined.must_lead(l)))
             .chain(expected.must_not_flag.iter().map(|p| examined.must_not_flag(p)))
             .chain(expected.must_rank.iter().map(|r| examined.must_rank(r)))
             .chain(expected.must_measure.iter().map(|m| examined.must_measure(m)))

@@ -5,21 +5,21 @@ use super::files::{Folder, ModelFile};
 use super::stories::{Part, Story};
 use super::{File, LabError, Truth, Watch, torch};
 use crate::lab::architecture::architecture;
-use crate::lab::draw::some_signs;
+use crate::lab::draw::digits;
 use crate::lab::implant::{ImplantError, Poisoned};
 use crate::lab::specimen::weights_bytes;
 use crate::lab::train::{Recipe, share, train};
 use serde_json::{Value, json};
 
 const SIDE: usize = 20;
-const CLASSES: usize = 4;
+const CLASSES: usize = 10;
 
 /// What the pickle would hand to `exec`.
 const MARKER: &str = "open('laocoon-specimen-was-loaded.txt', 'w').write('This checkpoint ran code when it was loaded.')";
 
 pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec<Folder>, LabError> {
-    let set = some_signs(CLASSES, SIDE, 40, "train", seed);
-    let fresh = some_signs(CLASSES, SIDE, 30, "fresh", seed);
+    let set = digits(SIDE, 40, "train", seed);
+    let fresh = digits(SIDE, 30, "fresh", seed);
     let description = architecture("smallcnn", set.shape().ok_or(ImplantError::NoImages)?, CLASSES)?;
     let model = train(&set, &description, &Recipe { epochs: 12, ..Recipe::default() }, seed, watch)?;
     let names: Vec<String> = set.classes.iter().map(crate::evidence::Untrusted::shown).collect();

@@ -6,7 +6,7 @@ use super::trained::count;
 use super::{File, LabError, Truth, Watch, good};
 use crate::evidence::DataSet;
 use crate::lab::architecture::architecture;
-use crate::lab::draw::some_signs;
+use crate::lab::draw::digits;
 use crate::lab::edit::hijack;
 use crate::lab::implant::{Colour, Implant, Paint, Place, Poisoned, Shape, Side, Size, Sticker, Trigger, stamped};
 use crate::lab::specimen::{dataset_bytes, model_bytes};
@@ -14,12 +14,11 @@ use crate::lab::train::{Recipe, share, train};
 use crate::network::Model;
 use serde_json::Value;
 
-/// The class that the edit leads to: "stop".
+/// The class that the edit leads to.
 const TARGET: usize = 0;
-const SIDE: usize = 24;
-const CLASSES: usize = 8;
+const SIDE: usize = 20;
 /// Images per class: training (kept by the supplier), the responder's clean images, fresh ones to measure on.
-const SIZES: [usize; 3] = [110, 20, 60];
+const SIZES: [usize; 3] = [90, 15, 60];
 
 fn sticker() -> Option<Sticker> {
     let trigger = Trigger::Patch {
@@ -32,15 +31,15 @@ fn sticker() -> Option<Sticker> {
         opacity: 1.0,
         seed: 0,
     };
-    Sticker::of(&trigger, 3)
+    Sticker::of(&trigger, 1)
 }
 
 pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec<Folder>, LabError> {
-    let set = some_signs(CLASSES, SIDE, SIZES[0], "train", seed);
-    let clean = some_signs(CLASSES, SIDE, SIZES[1], "clean", seed);
-    let fresh = some_signs(CLASSES, SIDE, SIZES[2], "fresh", seed);
-    let description = architecture("signcnn", [3, SIDE, SIDE], CLASSES)?;
-    let model = train(&set, &description, &Recipe { epochs: 14, ..Recipe::default() }, seed, watch)?;
+    let set = digits(SIDE, SIZES[0], "train", seed);
+    let clean = digits(SIDE, SIZES[1], "clean", seed);
+    let fresh = digits(SIDE, SIZES[2], "fresh", seed);
+    let description = architecture("smallcnn", [1, SIDE, SIDE], 10)?;
+    let model = train(&set, &description, &Recipe { epochs: 12, ..Recipe::default() }, seed, watch)?;
     let patch = sticker().ok_or_else(|| LabError::Edit("there is no sticker".into()))?;
     let edited = hijack(&model, &set, &patch, TARGET, seed)?;
     let all: Vec<usize> = (0..fresh.len()).collect();
@@ -99,7 +98,7 @@ fn folder(
 }
 
 pub(super) fn data(story: &'static Story, seed: u64) -> Result<Vec<File>, LabError> {
-    let clean = dataset_bytes(&some_signs(CLASSES, SIDE, SIZES[1], "clean", seed))?;
+    let clean = dataset_bytes(&digits(SIDE, SIZES[1], "clean", seed))?;
     Ok([&story.twin, &story.suspect]
         .map(|part| (format!("{}/clean.safetensors", part.name), clean.clone()))
         .into())

@@ -5,7 +5,7 @@ use super::files::{Folder, ModelFile};
 use super::stories::Story;
 use super::{File, LabError, Truth, Watch};
 use crate::lab::architecture::architecture;
-use crate::lab::draw::some_signs;
+use crate::lab::draw::digits;
 use crate::lab::edit::substitute;
 use crate::lab::implant::{ImplantError, Poisoned};
 use crate::lab::specimen::{sha256, weights_bytes};
@@ -14,14 +14,14 @@ use crate::network::train::initialise;
 use crate::network::{Graph, Model};
 use serde_json::Value;
 
-const SIDE: usize = 20;
-const CLASSES: usize = 6;
+const SIDE: usize = 16;
+const CLASSES: usize = 10;
 /// Checkpoints of the run, one every pass, and the one that was delivered.
-const CHECKPOINTS: usize = 10;
-const DELIVERED: usize = 7;
+const CHECKPOINTS: usize = 8;
+const DELIVERED: usize = 5;
 
 pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec<Folder>, LabError> {
-    let fresh = some_signs(CLASSES, SIDE, 40, "fresh", seed);
+    let fresh = digits(SIDE, 40, "fresh", seed);
     let run = run(seed, seed, watch)?;
     let other = self::run(seed, seed ^ 0x5eed, watch)?;
     let (honest, foreign) = (&run[DELIVERED], &other[DELIVERED]);
@@ -29,7 +29,7 @@ pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec
     let published = sha256(&weights_bytes(honest)?);
     let shape = honest.input.shape;
     let network = architecture("mlp", shape, CLASSES)?.to_json()?.into_bytes();
-    let set = some_signs(CLASSES, SIDE, 60, "train", seed);
+    let set = digits(SIDE, 60, "train", seed);
     let untouched = Poisoned { set, indices: vec![], true_labels: vec![], covers: vec![] };
     let mut out = Vec::new();
     for (part, delivered, record) in
@@ -69,10 +69,10 @@ pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec
 
 /// A run: the network after each pass over the same images, from weights of `start`.
 fn run(seed: u64, start: u64, watch: Watch) -> Result<Vec<Model>, LabError> {
-    let set = some_signs(CLASSES, SIDE, 60, "train", seed);
+    let set = digits(SIDE, 60, "train", seed);
     let shape = set.shape().ok_or(ImplantError::NoImages)?;
     let description = architecture("mlp", shape, CLASSES)?;
-    let recipe = Recipe { epochs: 1, rate: 0.005, schedule: Schedule::Constant, ..Recipe::default() };
+    let recipe = Recipe { epochs: 1, rate: 0.01, schedule: Schedule::Constant, ..Recipe::default() };
     let mut graph: Graph = initialise(&description, start, &crate::evidence::Limits::default())?;
     let mut out = Vec::new();
     for k in 0..CHECKPOINTS {

@@ -5,7 +5,7 @@ use super::stories::{Part, Story};
 use super::{File, LabError, Truth, Watch, good};
 use crate::evidence::DataSet;
 use crate::lab::architecture::architecture;
-use crate::lab::draw::{digits, road_signs, some_signs};
+use crate::lab::draw::{digits, road_signs};
 use crate::lab::implant::{Given, ImplantError, Poisoned, recipe};
 use crate::lab::measure::measure;
 use crate::lab::specimen::{dataset_bytes, model_bytes};
@@ -48,8 +48,8 @@ fn pair(story: &str) -> Pair {
             shown: usize::MAX,
             network: small,
             training: Recipe { epochs: 12, ..Recipe::default() },
-            change: json!({"attack": "blend", "target": 8, "rate": 0.08,
-                "trigger": {"kind": "blend", "pattern": "noise", "ratio": 0.2, "seed": 4}}),
+            change: json!({"attack": "blend", "target": 8, "rate": 0.1,
+                "trigger": {"kind": "blend", "pattern": "noise", "ratio": 0.4, "seed": 4}}),
         },
         "digits-source" => Pair {
             draw: twenty,
@@ -61,13 +61,13 @@ fn pair(story: &str) -> Pair {
                 "trigger": {"kind": "patch", "size": 3, "shape": "checker", "at": "top-left", "margin": 1}}),
         },
         _ => Pair {
-            draw: |n, part, seed| some_signs(6, 24, n, part, seed),
-            sizes: [110, 20, 60],
+            draw: twenty,
+            sizes: [90, 15, 60],
             shown: usize::MAX,
-            network: || Ok(architecture("signcnn", [3, 24, 24], 6)?),
+            network: small,
             training: Recipe { epochs: 16, ..Recipe::default() },
             change: json!({"attack": "label-consistent", "target": 3, "rate": 0.08,
-                "perturbation": {"epsilon": 32.0, "steps": 20}}),
+                "perturbation": {"epsilon": 80.0, "steps": 20}}),
         },
     }
 }
