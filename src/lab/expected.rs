@@ -24,6 +24,9 @@ pub struct Expected {
     /// virtue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missed: Vec<String>,
+    /// Procedures that accuse wrongly in this case, by this version: told, not tested as a virtue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub false_alarms: Vec<String>,
     /// Procedures that must finish and flag.
     #[serde(default)]
     pub must_flag: Vec<Flag>,

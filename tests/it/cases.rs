@@ -139,6 +139,16 @@ impl Examined {
             .map_err(|said| format!("is told to miss this case, move it to must_flag: {said}"))
     }
 
+    /// The same for an accusation that is wrong.
+    fn alarms_falsely(&self, procedure: &str) -> Result<String, String> {
+        let record = self.record(procedure)?;
+        if record.verdict == Verdict::Flagged {
+            Ok(format!("false alarm, as told: {procedure}: {}", record.summary))
+        } else {
+            Err(format!("is told to accuse wrongly and does not: move {procedure} to must_not_flag"))
+        }
+    }
+
     fn must_rank(&self, rank: &Rank) -> Result<String, String> {
         let name = format!("{} {}", rank.procedure, rank.array);
         let record = self.record(&rank.procedure)?;
@@ -213,7 +223,8 @@ fn every_sample_case_is_examined_as_expected() {
             .chain(expected.must_not_flag.iter().map(|p| examined.must_not_flag(p)))
             .chain(expected.must_rank.iter().map(|r| examined.must_rank(r)))
             .chain(expected.must_measure.iter().map(|m| examined.must_measure(m)))
-            .chain(expected.missed.iter().map(|p| examined.misses(p)));
+            .chain(expected.missed.iter().map(|p| examined.misses(p)))
+            .chain(expected.false_alarms.iter().map(|p| examined.alarms_falsely(p)));
         for result in results {
             match result {
                 Ok(said) => println!("{name}: ok: {said}"),

@@ -160,9 +160,10 @@ mod tests {
             }
             let suspect: Expected = serde_json::from_str(story.suspect.expected).unwrap();
             let twin: Expected = serde_json::from_str(story.twin.expected).unwrap();
-            assert!(twin.must_flag.is_empty() && twin.exit_code == 0, "{}: the twin is clean", story.name);
+            assert!(twin.must_flag.is_empty(), "{}: the twin is clean", story.name);
+            assert_eq!(twin.exit_code, u8::from(!twin.false_alarms.is_empty()), "{}", story.name);
             assert!(suspect.exit_code == 1 || !suspect.missed.is_empty(), "{}", story.name);
         }
-        assert!(STORIES.len() >= 8, "with the pipeline's, nine");
+        assert!(STORIES.len() >= 7, "with the pipeline's, eight");
     }
 }

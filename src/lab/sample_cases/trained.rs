@@ -65,7 +65,7 @@ fn pair(story: &str) -> Pair {
             sizes: [90, 15, 60],
             shown: usize::MAX,
             network: small,
-            training: Recipe { epochs: 16, ..Recipe::default() },
+            training: Recipe { epochs: 12, ..Recipe::default() },
             change: json!({"attack": "label-consistent", "target": 3, "rate": 0.08,
                 "perturbation": {"epsilon": 80.0, "steps": 20}}),
         },
