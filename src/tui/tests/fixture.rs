@@ -328,6 +328,7 @@ fn fixture(statuses: Vec<(&str, Status)>, evidence: Vec<Item>) -> Fixture {
             n: n as u64,
             time: format!("2026-03-02T10:22:{:02}.125Z", 31 + n),
             what: (*what).into(),
+            hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
         });
     }
     state.events = 4;
@@ -463,6 +464,7 @@ pub(crate) fn failed() -> Fixture {
         n: 4,
         time: "2026-03-02T10:23:02Z".into(),
         what: "neural-cleanse failed: node 'conv1'".into(),
+        hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
     });
     f
 }
@@ -617,11 +619,13 @@ pub(crate) fn full() -> Fixture {
         n: 4,
         time: "2026-03-02T10:24:40Z".into(),
         what: "neural-cleanse finished: flagged".into(),
+        hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
     });
     f.state.timeline.push(Moment {
         n: 5,
         time: "2026-03-02T10:30:00Z".into(),
         what: "note: compare with the vendor's release".into(),
+        hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
     });
     f
 }
