@@ -203,8 +203,11 @@ impl CaseState {
     }
 
     fn work(&mut self, n: u64, time: &str, about: &Topic, work: Work) {
-        self.work.add(n, time, about, work);
-        self.take_notes();
+        let is_note = matches!(work, Work::Note(_));
+        let added = self.work.add(n, time, about, work);
+        if is_note {
+            self.notes.push((time.to_owned(), added.line()));
+        }
     }
 
     fn take_notes(&mut self) {

@@ -131,8 +131,10 @@ pub struct Casework {
 }
 
 impl Casework {
-    pub(super) fn add(&mut self, n: u64, time: &str, about: &Topic, work: Work) {
+    pub(super) fn add(&mut self, n: u64, time: &str, about: &Topic, work: Work) -> &Entry {
         self.entries.push(Entry { n, time: time.to_owned(), about: about.clone(), work, undone: false });
+        let last = self.entries.len() - 1;
+        &self.entries[last]
     }
 
     /// Takes a step back, or takes back that one was. An event that is neither is left alone.
@@ -158,17 +160,17 @@ impl Casework {
     }
 
     /// The analyst's verdict on a topic and its reason, if there is one.
-    pub fn judgement<'a>(&'a self, topic: &'a Topic) -> Option<(Judgement, &'a str)> {
-        self.on(topic).rev().find_map(|e| match &e.work {
+    pub fn judgement<'a>(&'a self, topic: &Topic) -> Option<(Judgement, &'a str)> {
+        self.standing().rev().filter(|e| e.about == *topic).find_map(|e| match &e.work {
             Work::Judged(judgement, reason) => Some((*judgement, reason.as_str())),
             _ => None,
         })
     }
 
     /// The tags on a topic, in the order they were set.
-    pub fn tags<'a>(&'a self, topic: &'a Topic) -> Vec<&'a str> {
+    pub fn tags<'a>(&'a self, topic: &Topic) -> Vec<&'a str> {
         let mut tags: Vec<&str> = Vec::new();
-        for entry in self.on(topic) {
+        for entry in self.standing().filter(|e| e.about == *topic) {
             if let Work::Tag(tag, on) = &entry.work {
                 tags.retain(|t| t != tag);
                 if *on {

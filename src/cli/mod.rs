@@ -106,8 +106,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// All procedures with what they need and cost.
     List,
-    /// Paths, terminal and build facts.
-    Info,
+    /// Paths, terminal and build facts; with a case, which procedures can run on it and why others cannot.
+    Info(explain::InfoArgs),
+    /// The configuration with every setting at its default, explained: a file to start from.
+    Config,
     /// Shell completions.
     Completions {
         /// The shell.
@@ -253,7 +255,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Lab(command)) => lab::run(&command),
         Some(Command::Explain(args)) => explain::page(&args),
         Some(Command::List) => explain::list(),
-        Some(Command::Info) => explain::info(),
+        Some(Command::Info(args)) => explain::info(&args),
+        Some(Command::Config) => print(&crate::tui::config::reference()),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "laocoon", &mut script);

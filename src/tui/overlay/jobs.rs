@@ -11,7 +11,7 @@ use ratatui::widgets::{LineGauge, Widget};
 
 pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, cursor: usize) -> usize {
     let jobs = view.live;
-    let inner = p.overlay(area, 90, area.height, "jobs", "^X stops the chosen one · esc close");
+    let inner = p.overlay(area, 90, area.height, "jobs", &format!("{} stops the chosen one · {} begins it next · esc close", view.keys.name("stop"), view.keys.name("prefer")));
     if jobs.is_empty() {
         let next = if view.read_only() {
             "this is a replay: nothing runs"

@@ -1,6 +1,6 @@
 //! Cases made up for the tests: nothing yet, at work, gone wrong, complete; and one full of hostile text.
 
-use crate::case::{CaseState, Moment, Numbered, Planned, ProcedureState, Status};
+use crate::case::{CaseState, Event, Judgement, Moment, Numbered, Planned, ProcedureState, Status, Topic};
 use crate::evidence::{CaseFile, Format, Item, ItemState, Role, Untrusted};
 use crate::figure::{Bar, Body, Figure, Group, Series, Thumbnail};
 use crate::investigation::LiveJob;
@@ -20,11 +20,13 @@ pub(crate) struct Fixture {
     pub(crate) position: Option<Position>,
     pub(crate) asked: Vec<Request>,
     pub(crate) log: Option<std::sync::mpsc::Sender<Request>>,
+    /// Whether something happened since the last look.
+    pub(crate) fresh: bool,
 }
 
 impl Source for Fixture {
     fn poll(&mut self) -> bool {
-        false
+        std::mem::take(&mut self.fresh)
     }
     fn state(&self) -> Arc<CaseState> {
         Arc::new(self.state.clone())
@@ -47,6 +49,11 @@ impl Source for Fixture {
                 Step::Last => at.total,
                 Step::Play => at.n,
             };
+        }
+        if let Request::Work(event) = &request {
+            let n = self.state.timeline.last().map_or(0, |m| m.n + 1);
+            self.state.apply(n, "2026-03-02T10:31:00Z", "77b0e2", event);
+            self.fresh = true;
         }
         if let Request::Stop(id) = &request {
             self.live.retain(|j| j.procedure != *id);
@@ -332,7 +339,7 @@ fn fixture(statuses: Vec<(&str, Status)>, evidence: Vec<Item>) -> Fixture {
         });
     }
     state.events = 4;
-    Fixture { state, live: vec![], figures: figures(), position: None, asked: vec![], log: None }
+    Fixture { state, live: vec![], figures: figures(), position: None, asked: vec![], log: None, fresh: false }
 }
 
 fn register() -> Vec<Item> {
@@ -686,8 +693,19 @@ pub(crate) fn hostile(mut f: Fixture) -> Fixture {
         (n.id, n.finding.title, n.finding.detail) = (text(), text(), text());
         n.finding.evidence.push(text());
     }
+    for (n, finding) in f.state.findings.clone().iter().enumerate() {
+        let about = Topic::finding(finding);
+        let events = [
+            Event::Judged { about: about.clone(), judgement: Judgement::Confirmed, reason: text() },
+            Event::Tagged { about: about.clone(), tag: text(), on: true },
+            Event::Annotated { about, text: text() },
+        ];
+        for (k, event) in events.iter().enumerate() {
+            f.state.apply((100 + 10 * n + k) as u64, &text(), &text(), event);
+        }
+    }
     for m in &mut f.state.timeline {
-        (m.time, m.what) = (text(), text());
+        (m.time, m.what, m.hash) = (text(), text(), text());
     }
     for j in &mut f.live {
         j.log.push(text());

@@ -1,6 +1,8 @@
 //! The workbench driven without a terminal.
 
-mod fixture;
+mod casework;
+pub(crate) mod fixture;
+mod drill;
 mod hostile;
 mod keys;
 mod monkey;
@@ -17,11 +19,11 @@ use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 
 fn app(fixture: Fixture, depth: Depth) -> App {
-    App::new(Box::new(fixture), Theme { depth }, None)
+    App::new(Box::new(fixture), Theme::of(depth), None)
 }
 
 /// The screen as drawn at a size.
-fn screen(app: &mut App, width: u16, height: u16) -> Buffer {
+pub(super) fn screen(app: &mut App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| app.draw(frame)).unwrap();
     terminal.backend().buffer().clone()
