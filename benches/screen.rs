@@ -22,7 +22,8 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-const DETECTORS: [&str; 4] = ["neural-cleanse", "universal-perturbation", "feature-perturbation", "maximum-margin"];
+const DETECTORS: [&str; 4] =
+    ["neural-cleanse", "universal-perturbation", "feature-perturbation", "maximum-margin"];
 
 /// Keys that go through panes, rows, figures and overlays.
 const KEYS: &str = "2jjkk3j4jj56kkkk1jj2zjj\u{1b}?jj\u{1b}:run\u{1b}wjj\u{1b}J\u{1b}2sjs6/ended\u{1b}1";

@@ -141,7 +141,11 @@ pub fn one_of_each() -> Vec<Event> {
             judgement: Judgement::Dismissed,
             reason: "a natural feature of the class".into(),
         },
-        Event::Tagged { about: Topic::Sample { set: "E2".into(), index: 17 }, tag: "sticker".into(), on: true },
+        Event::Tagged {
+            about: Topic::Sample { set: "E2".into(), index: 17 },
+            tag: "sticker".into(),
+            on: true,
+        },
         Event::Undone { event: 15 },
         Event::Exported { format: "html".into(), sha256: "cd".repeat(32) },
         Event::Resumed { tool: "0.1.0".into(), build: "x86_64-linux".into(), analyst: "ben".into() },

@@ -197,7 +197,12 @@ impl CaseState {
             | Event::Recovered { .. }
             | Event::Unknown { .. } => {}
         }
-        self.timeline.push(Moment { n, time: time.to_owned(), what: timeline::what(event), hash: text::visible(hash) });
+        self.timeline.push(Moment {
+            n,
+            time: time.to_owned(),
+            what: timeline::what(event),
+            hash: text::visible(hash),
+        });
         self.events += 1;
         hash.clone_into(&mut self.head);
     }

@@ -92,7 +92,10 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
     } else {
         "no"
     };
-    writeln!(out, "            SSH {remote}, tmux {tmux}; pictures as half blocks, no pixel protocol in this version")?;
+    writeln!(
+        out,
+        "            SSH {remote}, tmux {tmux}; pictures as half blocks, no pixel protocol in this version"
+    )?;
     writeln!(
         out,
         "linear algebra  {}",
@@ -133,7 +136,9 @@ fn applies(out: &mut String, path: &std::path::Path, data: &[String]) -> anyhow:
         let answer = match procedure.plan(&case) {
             Ok(_) => "can run".to_owned(),
             // It may want what these find, which a doctor does not know.
-            Err(why) if !about.after.is_empty() => format!("as it stands: {why} (reads {})", about.after.join(", ")),
+            Err(why) if !about.after.is_empty() => {
+                format!("as it stands: {why} (reads {})", about.after.join(", "))
+            }
             Err(why) => format!("cannot: {why}"),
         };
         writeln!(out, "  {:<24} {answer}", about.id)?;

@@ -397,7 +397,11 @@ impl Investigation {
             Event::Undone { event } => [work.undoable(), work.redoable()].contains(&Some(*event)),
             _ => false,
         };
-        if fits { self.ask(event) } else { Err(RequestError::Refused("that cannot be taken back".to_owned())) }
+        if fits {
+            self.ask(event)
+        } else {
+            Err(RequestError::Refused("that cannot be taken back".to_owned()))
+        }
     }
 
     /// Has a procedure that waits begin before the others that wait. What it finds does not depend on it.

@@ -402,11 +402,14 @@ mod tests {
     #[test]
     fn a_preferred_job_begins_before_those_that_waited_longer() {
         let mut queue = Queue::<u32, u32>::new(1, 1).unwrap();
+        let (tell, told) = mpsc::channel();
         let (go, wait) = mpsc::channel::<()>();
         let a = queue.submit("a", 1, move |_| {
+            tell.send(()).unwrap();
             wait.recv_timeout(LONG).unwrap();
             Ok(0)
         });
+        told.recv_timeout(LONG).unwrap();
         let [b, c, d] = ["b", "c", "d"].map(|name| queue.submit(name, 1, |_| Ok(0)));
         queue.prefer(d);
         queue.prefer(JobId(99));

@@ -318,8 +318,12 @@ pub fn case() -> (CaseState, Figures) {
         text: String::new(),
         root: "cases/it's here".into(),
     };
-    let moment =
-        |n: u64, what: &str| Moment { n, time: format!("2026-11-20T09:{n:02}:00Z"), what: what.into(), hash: String::new() };
+    let moment = |n: u64, what: &str| Moment {
+        n,
+        time: format!("2026-11-20T09:{n:02}:00Z"),
+        what: what.into(),
+        hash: String::new(),
+    };
     let state = CaseState {
         case: Some(file),
         tool: "0.1.0".into(),

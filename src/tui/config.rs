@@ -115,6 +115,7 @@ mod tests {
 
     #[test]
     fn the_reference_reads_back_as_the_defaults() {
+        insta::assert_snapshot!("config-reference", reference());
         let config = Config::parse(&reference()).unwrap();
         assert_eq!((config.look, config.symbols, config.mouse), (Some(Look::Terminal), None, Some(true)));
         for command in COMMANDS {

@@ -52,7 +52,9 @@ fn bars(view: &View, zoom: &Zoom) -> Option<(&'static str, Mode)> {
 /// The evidence on a class.
 pub fn of_class(view: &View, class: usize) -> Option<(&'static str, Mode)> {
     let (id, name) = view.scatter(class);
-    to(view, id, &name, "its samples in the plane").or_else(|| samples(view, class)).or_else(|| mask(view, class))
+    to(view, id, &name, "its samples in the plane")
+        .or_else(|| samples(view, class))
+        .or_else(|| mask(view, class))
 }
 
 fn samples(view: &View, class: usize) -> Option<(&'static str, Mode)> {

@@ -36,15 +36,18 @@ pub trait Exporter: Send + Sync {
 /// An export under way.
 #[derive(Debug)]
 pub struct Pending {
-    /// What is being written.
-    pub format: String,
+    /// The format, as the journal names it.
+    pub format: &'static str,
+    /// What is being written, for the screen.
+    pub words: String,
     answer: Receiver<Result<Exported, String>>,
 }
 
 impl Pending {
     /// Starts writing on a thread of its own.
     pub fn start(
-        format: String,
+        format: &'static str,
+        words: String,
         write: impl FnOnce() -> Result<Exported, String> + Send + 'static,
     ) -> Self {
         let (send, answer) = channel();
@@ -52,7 +55,7 @@ impl Pending {
             // Nobody listens any more when the workbench was left meanwhile.
             let _ = send.send(write());
         });
-        Self { format, answer }
+        Self { format, words, answer }
     }
 
     /// The result, once there is one.

@@ -85,11 +85,14 @@ fn header(view: &View, p: &mut Painter, area: Rect) {
     let state = view.state;
     let findings = state.findings.len();
     let held = view.frozen.then(|| format!(" HELD: {} goes on ", view.keys.name("freeze")));
-    let right = held.or_else(|| view.position.map(|at| {
-        let time = state.timeline.last().map_or(String::new(), |m| format!(" {}", visible(&moment(&m.time))));
-        let speed = if at.speed > 0 { format!(" {}×", at.speed) } else { String::new() };
-        format!(" REPLAY {}/{}{speed}{time} ", at.n, at.total)
-    }));
+    let right = held.or_else(|| {
+        view.position.map(|at| {
+            let time =
+                state.timeline.last().map_or(String::new(), |m| format!(" {}", visible(&moment(&m.time))));
+            let speed = if at.speed > 0 { format!(" {}×", at.speed) } else { String::new() };
+            format!(" REPLAY {}/{}{speed}{time} ", at.n, at.total)
+        })
+    });
     let tail = right.as_deref().map_or(0, width);
     let room = usize::from(area.width).saturating_sub(tail + 1);
     let id = state.case.as_ref().map_or("opening".to_owned(), |c| visible(&c.id));

@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn pixels_become_shades_and_the_ground_is_filled() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 2, 1));
-        buffer.content[0].set_symbol("▀").set_style(Style::new().fg(Color::Rgb(255, 255, 255)).bg(Color::Indexed(231)));
+        buffer.content[0]
+            .set_symbol("▀")
+            .set_style(Style::new().fg(Color::Rgb(255, 255, 255)).bg(Color::Indexed(231)));
         finish(&mut buffer, Theme::of(Depth::True).symbols(Symbols::Ascii));
         assert_eq!((buffer.content[0].symbol(), buffer.content[0].fg), ("@", Color::Reset));
         finish(&mut buffer, Theme::of(Depth::True).look(Look::Dark));

@@ -118,11 +118,7 @@ pub fn copy(text: &str) -> io::Result<()> {
 
 fn clipboard(text: &str, tmux: bool) -> String {
     let plain = format!("\x1b]52;c;{}\x1b\\", BASE64.encode(text));
-    if tmux {
-        format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b"))
-    } else {
-        plain
-    }
+    if tmux { format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")) } else { plain }
 }
 
 /// While the terminal is ours, a panic of the drawing thread restores it before the message is printed; a panic of a

@@ -68,9 +68,8 @@ impl Symbols {
         let locale = ["lc_all", "lc_ctype", "lang"]
             .iter()
             .find_map(|n| text(&n.to_uppercase()).filter(|v| !v.is_empty()));
-        let latin = locale.is_some_and(|l| {
-            !(l.contains("utf-8") || l.contains("utf8") || l == "c" || l == "posix")
-        });
+        let latin =
+            locale.is_some_and(|l| !(l.contains("utf-8") || l.contains("utf8") || l == "c" || l == "posix"));
         if text("TERM").is_some_and(|t| t == "linux" || t == "dumb") || latin {
             Symbols::Ascii
         } else {
@@ -276,7 +275,9 @@ fn rgb(colour: Color) -> Option<[u8; 3]> {
     match colour {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(i @ 232..) => Some([8 + 10 * (i - 232); 3]),
-        Color::Indexed(i @ 16..) => Some([level((i - 16) / 36), level((i - 16) / 6 % 6), level((i - 16) % 6)]),
+        Color::Indexed(i @ 16..) => {
+            Some([level((i - 16) / 36), level((i - 16) / 6 % 6), level((i - 16) % 6)])
+        }
         _ => None,
     }
 }

@@ -106,6 +106,16 @@ impl App {
                 clippy::panic,
                 reason = "what this is for: the tests look whether the terminal is given back"
             )]
+            Action::FailWorker => {
+                let worker = std::thread::spawn(|| panic!("provoked in a worker"));
+                let words = if worker.join().is_err() { "a worker failed" } else { "no worker failed" };
+                self.say(Err(words.into()));
+            }
+            #[cfg(debug_assertions)]
+            #[expect(
+                clippy::panic,
+                reason = "what this is for: the tests look whether the terminal is given back"
+            )]
             Action::Panic => panic!("provoked from the palette of a debug build"),
         }
         Next::Stay
@@ -153,7 +163,8 @@ impl App {
         let Some(subject) = view.subject() else { return };
         let mode = match subject {
             Subject::Figure(id, name) if view.figure(&id, &name).figure().is_some() => {
-                let from_bar = (slot == Slot::Anomaly).then(|| drill::of_class(&view, view.class())).flatten();
+                let from_bar =
+                    (slot == Slot::Anomaly).then(|| drill::of_class(&view, view.class())).flatten();
                 from_bar.map_or_else(|| Mode::Zoom(self.zoomed((id, name))), |(_, mode)| mode)
             }
             subject => Mode::Detail { subject, scroll: 0 },
@@ -265,7 +276,7 @@ impl App {
         let pending = match figure {
             None => exporter.formats().get(cursor).copied().map(|format| {
                 let exporter = Arc::clone(&exporter);
-                Pending::start(format!("{format} report"), move || exporter.export(format, &state))
+                Pending::start(format, format!("{format} report"), move || exporter.export(format, &state))
             }),
             Some((id, name)) => {
                 let shown = self.view().figure(&id, &name);
@@ -273,12 +284,12 @@ impl App {
                 picture.zip(PICTURES.get(cursor).copied()).map(|(picture, format)| {
                     let words = format!("{format} of {id} {name}");
                     let name = format!("{id}-{name}");
-                    Pending::start(words, move || exporter.picture(&name, format, &picture))
+                    Pending::start(format, words, move || exporter.picture(&name, format, &picture))
                 })
             }
         };
         if let Some(pending) = pending {
-            self.say(Ok(format!("writing the {}", visible(&pending.format))));
+            self.say(Ok(format!("writing the {}", visible(&pending.words))));
             self.pending = Some(pending);
         }
     }

@@ -56,7 +56,8 @@ impl App {
     /// Sets a tag, or takes it off where it is set.
     pub(super) fn tag(&mut self, about: Topic, text: &str) {
         self.back();
-        let tag: String = text.trim().trim_start_matches('#').split_whitespace().collect::<Vec<_>>().join("-");
+        let tag: String =
+            text.trim().trim_start_matches('#').split_whitespace().collect::<Vec<_>>().join("-");
         if tag.is_empty() {
             self.say(Err("an empty tag is not kept".into()));
         } else {
@@ -93,12 +94,16 @@ impl App {
                 format!("{} {severity} {}: {}", f.id, f.procedure, f.finding.title)
             }),
             Subject::Procedure(id) => match view.outcome(id) {
-                Some((r, _)) => format!("{id}: {}, statistic {}, {}", r.verdict.name(), json_num(&r.statistic), r.summary),
+                Some((r, _)) => {
+                    format!("{id}: {}, statistic {}, {}", r.verdict.name(), json_num(&r.statistic), r.summary)
+                }
                 None => format!("{id}: {}", view.standing(id).word()),
             },
-            Subject::Moment(i) => view.state.timeline.get(*i).map_or(String::new(), |m| {
-                format!("{} {} {} {}", m.n, moment(&m.time), m.hash, m.what)
-            }),
+            Subject::Moment(i) => view
+                .state
+                .timeline
+                .get(*i)
+                .map_or(String::new(), |m| format!("{} {} {} {}", m.n, moment(&m.time), m.hash, m.what)),
             Subject::Figure(id, name) => {
                 return view.figure(id, name).figure().map_or(String::new(), rows::plain);
             }

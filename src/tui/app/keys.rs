@@ -64,6 +64,10 @@ impl App {
                 Some(id) => self.request(Request::Prefer(id)),
                 None => self.say(Err("no job waits".into())),
             },
+            (_, Some(Action::Run)) if matches!(self.mode, Mode::Jobs { .. }) => match self.broken_job() {
+                Some(id) => self.request(Request::Run(id)),
+                None => self.say(Err("only what stopped or failed can be run again here".into())),
+            },
             (_, Some(action)) if self.acts_over(action) => return self.act_over(&action.clone()),
             _ => {
                 if let Some(motion) = motion {
@@ -77,6 +81,13 @@ impl App {
     fn chosen_job(&self) -> Option<String> {
         let chosen = if let Mode::Jobs { cursor } = self.mode { self.live.get(cursor) } else { None };
         chosen.or_else(|| self.live.first()).map(|j| j.procedure.clone())
+    }
+
+    fn broken_job(&self) -> Option<String> {
+        let Mode::Jobs { cursor } = self.mode else { return None };
+        let view = self.view();
+        let at = cursor.checked_sub(self.live.len())?;
+        overlay::broken(&view).get(at).map(|(id, _)| (*id).to_owned())
     }
 
     /// Whether a command works on the page or the figure that lies on top.
@@ -112,7 +123,8 @@ impl App {
             Mode::Detail { subject: Subject::Procedure(id) | Subject::Figure(id, _), .. } => Some(id.clone()),
             _ => None,
         };
-        self.mode = Mode::Help { page, scroll: 0 };
+        let help = Mode::Help { page, scroll: 0 };
+        if matches!(self.mode, Mode::Help { .. }) { self.mode = help } else { self.over(help) }
     }
 
     fn move_in_overlay(&mut self, motion: Motion) {
@@ -244,8 +256,9 @@ impl App {
                 }
             }
             Mode::Jobs { cursor } => {
-                let job = self.live.get(cursor).map(|j| Subject::Procedure(j.procedure.clone()));
                 self.mode = Mode::Jobs { cursor };
+                let live = self.live.get(cursor).map(|j| j.procedure.clone());
+                let job = live.or_else(|| self.broken_job()).map(Subject::Procedure);
                 if let Some(subject) = job {
                     self.over(Mode::Detail { subject, scroll: 0 });
                 }

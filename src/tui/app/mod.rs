@@ -170,10 +170,10 @@ impl App {
             self.changed = true;
         }
         if let Some(result) = self.pending.as_ref().and_then(Pending::poll) {
-            let format = self.pending.take().map_or(String::new(), |p| p.format);
+            let (format, words) = self.pending.take().map_or(("", String::new()), |p| (p.format, p.words));
             let done = result.and_then(|done| {
-                let request = Request::Exported { format: format.clone(), sha256: done.sha256 };
-                self.source.ask(request).map(|_| format!("{format} written: {}", done.path.display()))
+                let request = Request::Exported { format: format.to_owned(), sha256: done.sha256 };
+                self.source.ask(request).map(|_| format!("{words} written: {}", done.path.display()))
             });
             self.say(done);
         }

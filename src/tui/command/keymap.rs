@@ -23,7 +23,8 @@ impl Default for Keymap {
 
 impl Keymap {
     fn of(keys: Vec<Vec<Chord>>) -> Self {
-        let chords = keys.iter().enumerate().flat_map(|(i, keys)| keys.iter().map(move |k| (*k, i))).collect();
+        let chords =
+            keys.iter().enumerate().flat_map(|(i, keys)| keys.iter().map(move |k| (*k, i))).collect();
         Self { chords, keys }
     }
 
@@ -110,7 +111,11 @@ impl Chord {
         let mut chars = rest.chars();
         let code = match (chars.next(), chars.next()) {
             (Some(c), None) if !c.is_control() && !c.is_whitespace() => {
-                KeyCode::Char(if modifiers.contains(KeyModifiers::CONTROL) { c.to_ascii_lowercase() } else { c })
+                KeyCode::Char(if modifiers.contains(KeyModifiers::CONTROL) {
+                    c.to_ascii_lowercase()
+                } else {
+                    c
+                })
             }
             _ => NAMES
                 .iter()
@@ -167,9 +172,8 @@ mod tests {
     use super::*;
 
     fn with(changes: &[(&str, &[&str])]) -> Result<Keymap, Vec<String>> {
-        let own = |(id, keys): &(&str, &[&str])| {
-            ((*id).to_owned(), keys.iter().map(|k| (*k).to_owned()).collect())
-        };
+        let own =
+            |(id, keys): &(&str, &[&str])| ((*id).to_owned(), keys.iter().map(|k| (*k).to_owned()).collect());
         Keymap::with(&changes.iter().map(own).collect())
     }
 

@@ -107,6 +107,9 @@ pub enum Action {
     Show(String, String),
     /// Shows the page of a procedure (palette only).
     Explain(String),
+    /// Has a worker panic, so that the tests can see the panes stay.
+    #[cfg(debug_assertions)]
+    FailWorker,
     /// Panics, so that the tests can see the terminal given back.
     #[cfg(debug_assertions)]
     Panic,
@@ -233,7 +236,8 @@ mod tests {
     #[test]
     fn capitals_come_with_or_without_shift() {
         for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
-            let found = Keymap::usual().find(Chord::of(&KeyEvent::new(KeyCode::Char('R'), modifiers))).unwrap();
+            let found =
+                Keymap::usual().find(Chord::of(&KeyEvent::new(KeyCode::Char('R'), modifiers))).unwrap();
             assert_eq!(found.id, "run-all");
         }
         assert_eq!(ctrl('x').name(), "^X");

@@ -62,13 +62,10 @@ pub fn offers(view: &View) -> Vec<Offer> {
     };
     all.extend(view.all_figures().into_iter().map(show));
     #[cfg(debug_assertions)]
-    all.push(Offer {
-        name: "provoke a panic".into(),
-        keys: String::new(),
-        help: "debug builds only".into(),
-        action: Action::Panic,
-        refused: None,
-    });
+    for (name, action) in [("provoke a panic", Action::Panic), ("fail a worker", Action::FailWorker)] {
+        let help = "debug builds only".into();
+        all.push(Offer { name: name.into(), keys: String::new(), help, action, refused: None });
+    }
     all
 }
 

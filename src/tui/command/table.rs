@@ -82,8 +82,15 @@ pub static COMMANDS: &[Command] = &[
         .bar(4, "open"),
     row("zoom", &[ch('z')], Look, Action::Zoom, can_zoom, "a picture on the whole screen").bar(5, "zoom"),
     row("numbers", &[ch('#')], Look, Action::Numbers, can_zoom, "a picture's numbers, and back"),
-    row("filter", &[ch('/')], Look, Action::Filter, can_filter, "only rows with these words; with !, without them")
-        .bar(7, "filter"),
+    row(
+        "filter",
+        &[ch('/')],
+        Look,
+        Action::Filter,
+        can_filter,
+        "only rows with these words; with !, without them",
+    )
+    .bar(7, "filter"),
     row("sort", &[ch('s')], Look, Action::Sort, can_sort, "rows or bars in another order"),
     row("guide", &[ch('w')], Look, Action::Guide, always, "what is known, what is missing, what to do next")
         .bar(6, "what next"),
@@ -96,8 +103,15 @@ pub static COMMANDS: &[Command] = &[
     row("run", &[ch('r')], Work, Action::Run, can_run, "run the chosen procedure").bar(3, "run"),
     row("jobs", &[ch('J')], Work, Action::Jobs, always, "jobs with their logs"),
     row("prefer", &[ch('p')], Work, Action::Prefer, can_prefer, "begin the chosen job before the others"),
-    row("verdict", &[ch('v')], Work, Action::Judge, can_judge, "your verdict: confirm or dismiss, with the reason")
-        .bar(5, "verdict"),
+    row(
+        "verdict",
+        &[ch('v')],
+        Work,
+        Action::Judge,
+        can_judge,
+        "your verdict: confirm or dismiss, with the reason",
+    )
+    .bar(5, "verdict"),
     row("note", &[ch('n')], Work, Action::Note, writable, "a note about what is chosen").bar(6, "note"),
     row("note-case", &[ch('N')], Work, Action::NoteCase, writable, "a note about the case as a whole"),
     row("tag", &[ch('T')], Work, Action::Tag, can_tag, "set a tag, or take it off"),

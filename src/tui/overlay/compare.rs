@@ -18,7 +18,14 @@ pub fn fitting<'a>(others: &'a [Entry], query: &str) -> Vec<&'a Entry> {
 }
 
 /// Which session?
-pub(super) fn choose(view: &View, p: &mut Painter, area: Rect, others: &[Entry], text: &str, cursor: usize) -> usize {
+pub(super) fn choose(
+    view: &View,
+    p: &mut Painter,
+    area: Rect,
+    others: &[Entry],
+    text: &str,
+    cursor: usize,
+) -> usize {
     let below = "enter compares · a path to a session folder works as well · esc";
     let inner = p.overlay(area, 84, area.height.min(18), "compare with", below);
     p.line(inner, 0, Line::raw(format!("{}▏", visible(text))));
@@ -40,7 +47,14 @@ pub(super) fn choose(view: &View, p: &mut Painter, area: Rect, others: &[Entry],
 }
 
 /// What differs, in two columns.
-pub(super) fn show(view: &View, p: &mut Painter, area: Rect, with: &str, diff: &Diff, scroll: usize) -> usize {
+pub(super) fn show(
+    view: &View,
+    p: &mut Painter,
+    area: Rect,
+    with: &str,
+    diff: &Diff,
+    scroll: usize,
+) -> usize {
     let title = format!("this session and {}", visible(with));
     let inner = p.overlay(area, 120, area.height, &title, "* differs · ↑↓ scroll · esc close");
     let lines = lines(view, diff, usize::from(inner.width));
@@ -88,7 +102,10 @@ fn lines(view: &View, diff: &Diff, width: usize) -> Vec<Line<'static>> {
         }
     }
     out.push(Line::default());
-    out.push(Line::styled(format!("{same} of {} procedures came out the same", diff.procedures.len()), theme.dim()));
+    out.push(Line::styled(
+        format!("{same} of {} procedures came out the same", diff.procedures.len()),
+        theme.dim(),
+    ));
     out
 }
 

@@ -23,7 +23,13 @@ fn purpose(format: &str) -> &'static str {
     }
 }
 
-pub(super) fn draw(p: &mut Painter, area: Rect, formats: &[&'static str], cursor: usize, picture: bool) -> usize {
+pub(super) fn draw(
+    p: &mut Painter,
+    area: Rect,
+    formats: &[&'static str],
+    cursor: usize,
+    picture: bool,
+) -> usize {
     let formats = if picture { &PICTURES[..] } else { formats };
     let title = if picture { "export this picture" } else { "export a report" };
     let height = formats.len().max(1) as u16 + 2;

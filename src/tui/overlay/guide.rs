@@ -36,7 +36,11 @@ pub fn lines(view: &View, width: usize) -> Vec<Line<'static>> {
     let open = view.state.findings.iter().filter(|f| undecided(view, f)).count();
     if open > 0 && !view.read_only() {
         let keys = view.keys.name("verdict");
-        say("yours", &format!("{open} without your verdict: choose one, {keys} confirms or dismisses"), Style::new());
+        say(
+            "yours",
+            &format!("{open} without your verdict: choose one, {keys} confirms or dismisses"),
+            Style::new(),
+        );
     }
     for phase in Phase::ALL {
         let ids = view.procedures(phase);

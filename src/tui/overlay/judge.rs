@@ -9,8 +9,16 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 /// Confirm, dismiss or leave open, with the reason.
-pub(super) fn verdict(view: &View, p: &mut Painter, area: Rect, about: &Topic, choice: usize, text: &str) -> usize {
-    let inner = p.overlay(area, 74, 11, "your verdict", "tab: another verdict · enter keeps it · esc drops it");
+pub(super) fn verdict(
+    view: &View,
+    p: &mut Painter,
+    area: Rect,
+    about: &Topic,
+    choice: usize,
+    text: &str,
+) -> usize {
+    let inner =
+        p.overlay(area, 74, 11, "your verdict", "tab: another verdict · enter keeps it · esc drops it");
     let theme = view.theme;
     let mut row = p.text(inner, 0, &about.name(), theme.dim());
     row = row.min(3);
@@ -23,7 +31,8 @@ pub(super) fn verdict(view: &View, p: &mut Painter, area: Rect, about: &Topic, c
         spans.push(Span::raw("  "));
     }
     p.line(inner, row + 1, Line::from(spans));
-    let need = if Judgement::ALL.get(choice) == Some(&Judgement::Dismissed) { "why (needed):" } else { "why:" };
+    let need =
+        if Judgement::ALL.get(choice) == Some(&Judgement::Dismissed) { "why (needed):" } else { "why:" };
     p.line(inner, row + 3, Line::styled(need, theme.dim()));
     let lines = wrap(&format!("{}▏", visible(text)), usize::from(inner.width));
     let room = usize::from(inner.height).saturating_sub(row + 4);

@@ -14,6 +14,7 @@ mod zoom;
 
 pub use compare::fitting;
 pub use export::PICTURES;
+pub use jobs::broken;
 pub use note::LONGEST;
 pub use palette::matches;
 pub use zoom::Zoom;

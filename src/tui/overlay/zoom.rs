@@ -3,9 +3,10 @@
 use crate::evidence::text::visible;
 use crate::figure::{Body, Figure, Group, rows};
 use crate::tui::paint::Painter;
+use crate::tui::pane::detail;
 use crate::tui::pane::parts::reordered;
 use crate::tui::text::num;
-use crate::tui::view::{Shown, View, tallest_first};
+use crate::tui::view::{Shown, Subject, View, tallest_first};
 use crate::tui::widget::{FigureView, Scatter, Thumbnails, axes, choices, flat};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -56,10 +57,11 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
     let shown = view.marked(&figure.0, &figure.1);
     let at = all.iter().position(|f| f == figure).map_or(0, |i| i + 1);
     let name = format!("{} · {} ({at} of {})", visible(&figure.0), visible(&figure.1), all.len());
-    let onward = crate::tui::drill::onward(view, zoom).map_or(String::new(), |(words, _)| format!("enter: {words} · "));
+    let onward = crate::tui::drill::onward(view, zoom)
+        .map_or(String::new(), |(words, _)| format!("enter: {words} · "));
     let numbers = view.keys.name("numbers");
     let turn = if zoom.rows { "picture" } else { "numbers" };
-    let keys = format!("{onward}{numbers} {turn} · ←→ other pictures · esc back");
+    let keys = format!("{onward}esc back · {numbers} {turn} · ←→ other pictures");
     let inner = p.overlay(area, area.width, area.height, &name, &keys);
     match &shown {
         Shown::Final(f) | Shown::Partial(f) => {
@@ -122,14 +124,30 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], cursor: u
     let [x, y] = group.points.get(at).copied().unwrap_or_default();
     p.line(side, 2, Line::styled(format!("{} , {}", num(x), num(y)), view.theme.dim()));
     p.line(side, 3, Line::styled(format!("{} of {} · ↑↓", cursor + 1, order.len()), view.theme.dim()));
-    let below = Rect { y: side.y + 5, height: side.height.saturating_sub(5), ..side }.intersection(side);
+    // What other procedures and the analyst say of it, shortly; then its picture.
+    let mut row = 4;
+    if let (Some(index), Some(set)) = (sample, view.training()) {
+        let subject = Subject::Sample(set.to_owned(), index);
+        let said = detail::lines(view, &subject, usize::from(side.width));
+        for line in said.into_iter().skip(1).take(5) {
+            p.line(side, row, line);
+            row += 1;
+        }
+    }
+    let used = (row as u16 + 1).min(side.height);
+    let below = Rect { y: side.y + used, height: side.height - used, ..side };
     match sample.and_then(|s| view.sample(s)) {
         Some(image) => {
             let images = [image];
             Thumbnails { images: &images, first: 0, theme: view.theme }.render(below, p.buf);
         }
         None => {
-            p.text(below, 0, "its picture is not in the session, and the evidence is not at hand", view.theme.dim());
+            p.text(
+                below,
+                0,
+                "its picture is not in the session, and the evidence is not at hand",
+                view.theme.dim(),
+            );
         }
     }
     order.len().saturating_sub(1)

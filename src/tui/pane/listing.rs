@@ -81,13 +81,21 @@ impl Slot {
                     let class = f.class.map_or(String::new(), |c| format!("class {c}"));
                     let verdict = view.state.work.judgement(&topic).map_or("", |(j, _)| j.name());
                     let severity = detail::severity(f.severity);
-                    format!("{} {severity} {} {} {class} {verdict} {}", n.id, n.procedure, f.title, tags(&topic))
+                    format!(
+                        "{} {severity} {} {} {class} {verdict} {}",
+                        n.id,
+                        n.procedure,
+                        f.title,
+                        tags(&topic)
+                    )
                 })
                 .collect(),
             Slot::Events => {
                 view.state.timeline.iter().map(|m| format!("{} {} {}", m.n, m.time, m.what)).collect()
             }
-            Slot::Techniques => attribution::techniques(view).iter().map(attribution::Technique::text).collect(),
+            Slot::Techniques => {
+                attribution::techniques(view).iter().map(attribution::Technique::text).collect()
+            }
             Slot::Toolkits => attribution::toolkits(view).iter().map(attribution::candidate).collect(),
             _ => Vec::new(),
         }
@@ -124,7 +132,8 @@ impl Slot {
                 rows.sort_by(|&a, &b| names[a].cmp(&names[b]));
             }
             (Slot::Toolkits, 1) => {
-                let names: Vec<String> = attribution::toolkits(view).iter().map(attribution::candidate).collect();
+                let names: Vec<String> =
+                    attribution::toolkits(view).iter().map(attribution::candidate).collect();
                 rows.sort_by(|&a, &b| names[a].cmp(&names[b]));
             }
             _ => {}

@@ -56,7 +56,11 @@ pub(super) fn figure(view: &View, p: &mut Painter, area: Rect, slot: Slot, fallb
             let cursor = (slot.rows(view) > 0 && slot != Slot::Clusters).then(|| view.cursor(slot));
             if let Some(order) = view.bar_order(slot) {
                 let figure = reordered(f, &order);
-                let at = if slot == Slot::Anomaly { cursor.and_then(|c| order.iter().position(|&i| i == c)) } else { cursor };
+                let at = if slot == Slot::Anomaly {
+                    cursor.and_then(|c| order.iter().position(|&i| i == c))
+                } else {
+                    cursor
+                };
                 FigureView { figure: &figure, theme: view.theme, cursor: at }.render(inner, p.buf);
             } else {
                 FigureView { figure: f, theme: view.theme, cursor }.render(inner, p.buf);
@@ -135,21 +139,26 @@ pub(super) fn next(view: &View, id: &str, now: &Standing) -> String {
             _ => "`laocoon open` of this session goes on with it".into(),
         };
     }
+    let key = |id: &str| view.keys.name(id);
     match now {
         Standing::NotRun if view.state.case.is_none() => {
-            "evidence is being read; then R runs everything".into()
+            format!("evidence is being read; then {} runs everything", key("run-all"))
         }
         Standing::NotRun if !planned => {
             format!("not part of this investigation; : run {id} asks for it all the same")
         }
-        Standing::NotRun => "R runs everything planned, r only what is chosen".into(),
+        Standing::NotRun => {
+            format!("{} runs everything planned, {} only what is chosen", key("run-all"), key("run"))
+        }
         Standing::Queued => "it starts by itself when its turn comes".into(),
-        Standing::Running(_) => "^X stops it, J shows all jobs".into(),
-        Standing::Interrupted | Standing::Stopped(..) => "r runs it again from the start".into(),
+        Standing::Running(_) => format!("{} stops it, {} shows all jobs", key("stop"), key("jobs")),
+        Standing::Interrupted | Standing::Stopped(..) => {
+            format!("{} runs it again from the start", key("run"))
+        }
         Standing::Skipped(_) => {
             "give what is missing in case.toml or with --data, and open the case again".into()
         }
-        Standing::Failed(_) => "enter shows what is known about it, r tries again".into(),
+        Standing::Failed(_) => format!("enter shows what is known about it, {} tries again", key("run")),
         Standing::Finished(..) => "enter shows everything about it".into(),
     }
 }
@@ -259,7 +268,8 @@ pub(super) fn findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
             spans.extend(
                 view.state.work.tags(&topic).iter().map(|t| Span::styled(format!("#{t} "), view.theme.key())),
             );
-            let text = if judged == Some(Judgement::Dismissed) { view.theme.dim() } else { view.theme.text() };
+            let text =
+                if judged == Some(Judgement::Dismissed) { view.theme.dim() } else { view.theme.text() };
             spans.push(Span::styled(visible(&f.finding.title), text));
             Line::from(spans)
         })
@@ -307,7 +317,10 @@ fn no_findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
             (_, true) => "evidence is being read; then R runs everything planned",
             _ => "R runs everything planned",
         };
-        ("nothing examined yet".to_owned(), next.to_owned())
+        (
+            "nothing examined yet".to_owned(),
+            next.replacen("R runs", &format!("{} runs", view.keys.name("run-all")), 1),
+        )
     } else if unusable > 0 {
         (
             format!("none, but {unusable} of {} did not finish", ids.len()),

@@ -42,8 +42,10 @@ fn a_dismissal_needs_a_reason_stands_beside_the_finding_and_can_be_taken_back() 
     assert!(asked.try_recv().is_err());
     keys(&mut app, "natural feature");
     key(&mut app, KeyCode::Enter);
-    let about =
-        Topic::Finding { procedure: "trigger-probe".into(), title: "The trigger works 97.8 % of the time".into() };
+    let about = Topic::Finding {
+        procedure: "trigger-probe".into(),
+        title: "The trigger works 97.8 % of the time".into(),
+    };
     let reason = "natural feature".to_owned();
     let judged = Event::Judged { about, judgement: Judgement::Dismissed, reason };
     assert_eq!(asked.try_recv().unwrap(), Request::Work(judged), "the gravest comes first");
@@ -71,8 +73,14 @@ fn tags_and_notes_are_on_what_is_chosen_and_filters_find_them() {
     keys(&mut app, "nseen before");
     key(&mut app, KeyCode::Enter);
     let got: Vec<Request> = asked.try_iter().collect();
-    assert!(matches!(&got[0], Request::Work(Event::Tagged { tag, on: true, .. }) if tag == "for-review"), "{got:?}");
-    assert!(matches!(&got[1], Request::Work(Event::Annotated { about: Topic::Finding { .. }, .. })), "{got:?}");
+    assert!(
+        matches!(&got[0], Request::Work(Event::Tagged { tag, on: true, .. }) if tag == "for-review"),
+        "{got:?}"
+    );
+    assert!(
+        matches!(&got[1], Request::Work(Event::Annotated { about: Topic::Finding { .. }, .. })),
+        "{got:?}"
+    );
     assert!(shown(&mut app).contains("#for-review"));
     keys(&mut app, "/review");
     assert_eq!(app.view().cursor(Slot::AllFindings), 0);
@@ -101,7 +109,9 @@ fn rows_and_bars_have_their_orders() {
     let (mut app, _) = at_findings();
     let first = |app: &mut App| {
         let view = app.view();
-        let Some(crate::tui::view::Subject::Finding(i)) = Slot::AllFindings.subject(&view, 0) else { panic!() };
+        let Some(crate::tui::view::Subject::Finding(i)) = Slot::AllFindings.subject(&view, 0) else {
+            panic!()
+        };
         i
     };
     assert_eq!(first(&mut app), 2, "critical first");
@@ -154,7 +164,8 @@ fn a_held_screen_stays_while_work_goes_on() {
 
 #[test]
 fn other_keys_do_the_same_and_are_named_everywhere() {
-    let changes = BTreeMap::from([("run-all".to_owned(), vec!["f5".to_owned()]), ("help".to_owned(), vec![])]);
+    let changes =
+        BTreeMap::from([("run-all".to_owned(), vec!["f5".to_owned()]), ("help".to_owned(), vec![])]);
     let (app, asked) = start(fixture::empty());
     let mut app = app.with(Arc::new(Keymap::with(&changes).unwrap()), Vec::new());
     keys(&mut app, "R");

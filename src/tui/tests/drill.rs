@@ -109,7 +109,7 @@ fn the_cursor_of_a_scatter_names_samples_and_begins_with_the_listed_ones() {
     key(&mut app, KeyCode::Enter);
     let seen = text(&screen(&mut app, 100, 30));
     assert!(seen.contains("sample 101") && seen.contains("listed by poisoned-samples"), "{seen}");
-    assert!(seen.contains("1 of 36") && seen.contains("not in the session"), "{seen}");
+    assert!(seen.contains("1 of 36") && seen.contains("its picture is not in the"), "{seen}");
     keys(&mut app, "jj");
     assert!(text(&screen(&mut app, 100, 30)).contains("sample 0"), "then the others");
     keys(&mut app, "knlook at it");

@@ -339,7 +339,15 @@ fn fixture(statuses: Vec<(&str, Status)>, evidence: Vec<Item>) -> Fixture {
         });
     }
     state.events = 4;
-    Fixture { state, live: vec![], figures: figures(), position: None, asked: vec![], log: None, fresh: false }
+    Fixture {
+        state,
+        live: vec![],
+        figures: figures(),
+        position: None,
+        asked: vec![],
+        log: None,
+        fresh: false,
+    }
 }
 
 fn register() -> Vec<Item> {

@@ -1,13 +1,14 @@
 //! The workbench driven without a terminal.
 
 mod casework;
-pub(crate) mod fixture;
 mod drill;
+pub(crate) mod fixture;
 mod hostile;
 mod keys;
 mod monkey;
 mod panes;
 mod plain;
+mod readme;
 
 use super::app::App;
 use super::theme::{Depth, Theme};

@@ -2,10 +2,10 @@
 
 use super::fixture::{self, HOSTILE};
 use super::screen;
+use crate::jobs::clock;
 use crate::math::rng::seeded;
 use crate::tui::app::{App, Next};
 use crate::tui::command::COMMANDS;
-use crate::jobs::clock;
 use crate::tui::theme::{Depth, Look, Symbols, Theme};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use rand::Rng;
@@ -20,7 +20,10 @@ fn nothing_a_monkey_does_breaks_it() {
 #[ignore = "minutes: cargo test --lib a_million_keys -- --ignored --nocapture"]
 fn a_million_keys_break_nothing_and_none_takes_a_second() {
     let slowest = monkey(1000, 1000);
-    println!("1,000,000 events, no panic; the slowest took {:.1} ms with its picture", slowest.as_secs_f64() * 1e3);
+    println!(
+        "1,000,000 events, no panic; the slowest took {:.1} ms with its picture",
+        slowest.as_secs_f64() * 1e3
+    );
     assert!(slowest < Duration::from_secs(1));
 }
 

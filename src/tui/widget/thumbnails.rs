@@ -210,8 +210,7 @@ mod tests {
             pixels: vec![1, 2, 3, 4, 5, 6],
         }];
         let mut buf = Buffer::empty(Rect::new(0, 0, 1, 2));
-        Thumbnails { images: &images, first: 0, theme: Theme::of(Depth::True) }
-            .render(buf.area, &mut buf);
+        Thumbnails { images: &images, first: 0, theme: Theme::of(Depth::True) }.render(buf.area, &mut buf);
         assert_eq!(buf[(0, 0)].symbol(), "…");
         let cell = &buf[(0, 1)];
         assert_eq!((cell.symbol(), cell.fg, cell.bg), ("▀", Color::Rgb(1, 2, 3), Color::Rgb(4, 5, 6)));

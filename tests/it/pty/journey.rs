@@ -78,7 +78,7 @@ fn the_demo_is_a_whole_investigation_that_leaves_a_true_record() {
     let is = |f: fn(&Event) -> bool| events.iter().any(|e| f(e));
     assert!(is(|e| matches!(e, Event::Judged { judgement: Judgement::Dismissed, .. })));
     assert!(is(|e| matches!(e, Event::Undone { .. })) && is(|e| matches!(e, Event::Annotated { .. })));
-    assert!(is(|e| matches!(e, Event::Exported { format, .. } if format == "html report")));
+    assert!(is(|e| matches!(e, Event::Exported { format, .. } if format == "html")));
     let state = saved.state();
     assert!(state.findings.iter().any(|f| f.finding.class == Some(5)), "the planted class is accused");
     assert!(state.requested.is_empty(), "everything asked for came to an end");
@@ -86,8 +86,18 @@ fn the_demo_is_a_whole_investigation_that_leaves_a_true_record() {
 
 #[test]
 fn the_tape_is_read_as_it_is_written() {
-    let lines = tape("# a\nSet Width 3\nType \"laocoon x --session y\"\nEnter\nWait+Screen /a \\/ b/\nType \"2\"\nTab 2\nEnter");
+    let lines = tape(
+        "# a\nSet Width 3\nType \"laocoon x --session y\"\nEnter\nWait+Screen /a \\/ b/\nType \"2\"\nTab 2\nEnter",
+    );
     let start = Line::Start(["x", "--session", "y"].map(String::from).to_vec());
     assert_eq!(lines[0], start);
-    assert_eq!(lines[1..], [Line::Wait("a / b".into()), Line::Keys("2".into()), Line::Keys("\t\t".into()), Line::Keys("\r".into())]);
+    assert_eq!(
+        lines[1..],
+        [
+            Line::Wait("a / b".into()),
+            Line::Keys("2".into()),
+            Line::Keys("\t\t".into()),
+            Line::Keys("\r".into())
+        ]
+    );
 }
