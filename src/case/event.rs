@@ -1,5 +1,6 @@
 //! What happened, one event a journal line.
 
+use super::{Judgement, Topic};
 use crate::evidence::{CaseFile, Item};
 use crate::procedure::{Effort, Phase, Record};
 use serde::{Deserialize, Serialize};
@@ -148,6 +149,36 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// The analyst wrote something down about one thing.
+    Annotated {
+        /// What it is about.
+        about: Topic,
+        /// The text.
+        text: String,
+    },
+    /// The analyst's verdict on something the program found.
+    Judged {
+        /// What it is about.
+        about: Topic,
+        /// The verdict.
+        judgement: Judgement,
+        /// Why; never empty when something is dismissed in the workbench.
+        reason: String,
+    },
+    /// The analyst set a tag, or took it off.
+    Tagged {
+        /// What it is about.
+        about: Topic,
+        /// The tag.
+        tag: String,
+        /// Set, or taken off.
+        on: bool,
+    },
+    /// The analyst took back a note, verdict or tag, or took that back.
+    Undone {
+        /// Number of the event.
+        event: u64,
+    },
     /// A report left the workbench.
     Exported {
         /// `html`, `markdown`, …
@@ -186,7 +217,7 @@ pub enum Event {
 
 impl Event {
     /// The types this version knows, as the journal names them.
-    pub const KINDS: [&str; 18] = [
+    pub const KINDS: [&str; 22] = [
         "case_opened",
         "resumed",
         "planned",
@@ -201,6 +232,10 @@ impl Event {
         "job_stopped",
         "job_failed",
         "noted",
+        "annotated",
+        "judged",
+        "tagged",
+        "undone",
         "exported",
         "sealed",
         "redacted",
@@ -224,6 +259,10 @@ impl Event {
             Event::JobStopped { .. } => "job_stopped",
             Event::JobFailed { .. } => "job_failed",
             Event::Noted { .. } => "noted",
+            Event::Annotated { .. } => "annotated",
+            Event::Judged { .. } => "judged",
+            Event::Tagged { .. } => "tagged",
+            Event::Undone { .. } => "undone",
             Event::Exported { .. } => "exported",
             Event::Sealed { .. } => "sealed",
             Event::Redacted { .. } => "redacted",

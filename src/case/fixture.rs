@@ -1,6 +1,6 @@
 //! Events for tests.
 
-use super::{Event, InputRef, Planned};
+use super::{Event, InputRef, Judgement, Planned, Topic};
 use crate::evidence::{CaseFile, Format, InputSpec, Item, ItemState, ModelEntry, Role, Untrusted};
 use crate::procedure::{Concern, Confidence, Effort, Finding, Phase, Record, Severity, Verdict};
 use serde_json::json;
@@ -138,6 +138,18 @@ pub fn one_of_each() -> Vec<Event> {
         Event::JobFailed { procedure: "d".into(), reason: "out of cheese".into() },
         Event::EvidenceChanged { id: "E1".into(), detail: "other bytes".into() },
         Event::Noted { text: "looks bad\n停 \u{202e}".into() },
+        Event::Annotated { about: Topic::Evidence("E1".into()), text: "from the vendor's mirror".into() },
+        Event::Judged {
+            about: Topic::Finding { procedure: "a".into(), title: "class accused".into() },
+            judgement: Judgement::Dismissed,
+            reason: "a natural feature of the class".into(),
+        },
+        Event::Tagged {
+            about: Topic::Sample { set: "E2".into(), index: 17 },
+            tag: "sticker".into(),
+            on: true,
+        },
+        Event::Undone { event: 15 },
         Event::Exported { format: "html".into(), sha256: "cd".repeat(32) },
         Event::Resumed { tool: "0.1.0".into(), build: "x86_64-linux".into(), analyst: "ben".into() },
         Event::EvidenceChecked { items: vec!["E1".into()], how: "sha256".into() },

@@ -20,6 +20,7 @@ pub mod state;
 mod timeline;
 pub mod verify;
 mod whole;
+pub mod work;
 
 pub use assessment::{Assessment, assess};
 pub use blobs::{BlobError, BlobKind, Blobs, record_of};
@@ -27,6 +28,7 @@ pub use event::{Event, InputRef, Planned};
 pub use session::{Session, SessionError};
 pub use state::{CaseState, Moment, Numbered, ProcedureState, Status};
 pub use whole::write_whole;
+pub use work::{Casework, Judgement, Topic};
 
 use sha2::{Digest, Sha256};
 use std::sync::OnceLock;

@@ -1,6 +1,7 @@
 //! The state of a case: a pure fold over its events. Panes, reports and exit codes read this and nothing else.
 
-use super::{Event, JournalRecord, Planned, timeline};
+use super::work::{Casework, Work};
+use super::{Event, JournalRecord, Planned, Topic, timeline};
 use crate::evidence::{CaseFile, Item, text};
 use crate::procedure::{Effort, Finding, Phase, Record};
 use serde_json::Value;
@@ -79,7 +80,7 @@ pub struct Moment {
     pub kind: String,
     /// Who worked, as they or their system name them.
     pub who: String,
-    /// Hash of the event.
+    /// Hash of the record, lower-case hex; the next record holds it.
     pub hash: String,
 }
 
@@ -123,8 +124,10 @@ pub struct CaseState {
     pub superseded: BTreeMap<String, ProcedureState>,
     /// Findings of finished procedures (also of those that are run again), numbered.
     pub findings: Vec<Numbered>,
-    /// Analyst's notes: time and text.
+    /// Analyst's notes that stand: time and text, which names what a note is about unless that is the case as a whole.
     pub notes: Vec<(String, String)>,
+    /// The analyst's own work: notes, verdicts, tags.
+    pub work: Casework,
     /// What happened when.
     pub timeline: Vec<Moment>,
     /// Number of events folded.
@@ -181,7 +184,18 @@ impl CaseState {
                 self.end(procedure, Status::Stopped { done: *done, units: *units });
             }
             Event::JobFailed { procedure, reason } => self.end(procedure, Status::Failed(tame(reason))),
-            Event::Noted { text } => self.notes.push((time.to_owned(), tame(text))),
+            Event::Noted { text } => self.work(n, time, &Topic::Case, Work::Note(tame(text))),
+            Event::Annotated { about, text } => self.work(n, time, about, Work::Note(tame(text))),
+            Event::Judged { about, judgement, reason } => {
+                self.work(n, time, about, Work::Judged(*judgement, tame(reason)));
+            }
+            Event::Tagged { about, tag, on } => {
+                self.work(n, time, about, Work::Tag(text::visible(tag), *on));
+            }
+            Event::Undone { event } => {
+                self.work.undo(n, *event);
+                self.take_notes();
+            }
             Event::Redacted { what, head } => self.redacted = Some((what.clone(), tame(head))),
             Event::EvidenceChecked { items, how } => {
                 let when = |id: &String| (tame(id), (time.to_owned(), tame(how)));
@@ -198,10 +212,23 @@ impl CaseState {
             what: timeline::what(event),
             kind: text::visible(event.kind()),
             who: self.analyst.clone(),
-            hash: hash.to_owned(),
+            hash: text::visible(hash),
         });
         self.events += 1;
         hash.clone_into(&mut self.head);
+    }
+
+    fn work(&mut self, n: u64, time: &str, about: &Topic, work: Work) {
+        let is_note = matches!(work, Work::Note(_));
+        let added = self.work.add(n, time, about, work);
+        if is_note {
+            self.notes.push((time.to_owned(), added.line()));
+        }
+    }
+
+    fn take_notes(&mut self) {
+        let notes = self.work.standing().filter(|e| matches!(e.work, Work::Note(_)));
+        self.notes = notes.map(|e| (e.time.clone(), e.line())).collect();
     }
 
     /// What ran when the program went away waits again.
@@ -336,7 +363,7 @@ mod tests {
         let state = fold(&fixture::one_of_each());
         assert_eq!(
             (state.seed, state.tool.as_str(), state.events, state.head.as_str()),
-            (3, "0.1.0", 18, "h17")
+            (3, "0.1.0", 22, "h21")
         );
         assert_eq!(state.evidence, [fixture::item("E1", ItemState::Accepted)]);
         assert_eq!(state.changed, [("E1".to_owned(), "other bytes".to_owned())]);
@@ -350,7 +377,7 @@ mod tests {
         assert_eq!(state.record("a").unwrap().findings[0].class, Some(7));
         assert_eq!(state.notes[0].1, "looks bad\n停 \\u{202e}", "line breaks stay, bidi is visible");
         assert!(state.requested.is_empty());
-        assert_eq!(state.timeline.len(), 18);
+        assert_eq!(state.timeline.len(), 22);
         assert_eq!((state.analyst.as_str(), state.redacted.unwrap().0), ("ben", vec!["paths".to_owned()]));
         assert!(state.timeline.iter().all(|m| !m.what.is_empty() && !m.what.chars().any(char::is_control)));
     }

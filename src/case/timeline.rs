@@ -38,6 +38,14 @@ pub(super) fn what(event: &Event) -> String {
         Event::JobStopped { procedure, done, units } => format!("{procedure} stopped at {done} of {units}"),
         Event::JobFailed { procedure, reason } => format!("{procedure} failed: {reason}"),
         Event::Noted { text } => format!("note: {text}"),
+        Event::Annotated { about, text } => format!("note on {}: {text}", about.name()),
+        Event::Judged { about, judgement, reason } => {
+            let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            format!("{} {} by the analyst{reason}", about.name(), judgement.name())
+        }
+        Event::Tagged { about, tag, on: true } => format!("{} tagged {tag}", about.name()),
+        Event::Tagged { about, tag, on: false } => format!("tag {tag} taken off {}", about.name()),
+        Event::Undone { event } => format!("event {event} taken back"),
         Event::Exported { format, sha256 } => format!("exported as {format}, sha256 {sha256}"),
         Event::Sealed { analyst } => format!("sealed{}", by(analyst)),
         Event::Redacted { what, head } => {

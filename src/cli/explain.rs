@@ -1,11 +1,15 @@
 //! `explain`, `list`, `info`: what the program can do, from the procedures' own descriptions.
 
-use super::{Exit, Usage, print, session_dir};
-use crate::procedure::{Cost, Phase};
+use super::{CaseOptions, Exit, Usage, open, print, session_dir, target};
+use crate::evidence::ItemState;
+use crate::investigation::{Loaded, load};
+use crate::procedure::{Case, Cost, Earlier, Effort, Phase};
 use crate::registry;
 use crate::report::json;
 use clap::Args;
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 /// `laocoon explain ID`.
 #[derive(Debug, Args)]
@@ -48,12 +52,33 @@ fn cost(cost: Cost) -> &'static str {
     }
 }
 
-/// Prints where things are and what this build can do.
-pub fn info() -> anyhow::Result<Exit> {
+/// `laocoon info [PATH]`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// A case folder, case.toml or model: what of the program would apply to it. It is read, and nothing is run.
+    path: Option<PathBuf>,
+    /// Data to use, as in `laocoon open`.
+    #[arg(long, value_name = "PATH")]
+    data: Vec<String>,
+}
+
+/// Prints where things are, what this build and this terminal can do, and what applies to a case.
+pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
     let mut out = String::new();
     writeln!(out, "laocoon {} ({})", env!("CARGO_PKG_VERSION"), crate::case::build())?;
     let sessions = session_dir::home().map_or_else(|e| e.to_string(), |p| p.display().to_string());
-    writeln!(out, "sessions    {sessions}")?;
+    writeln!(out, "sessions    {sessions} ({} there)", session_dir::recent().len())?;
+    let config = match open::config_path() {
+        None => "no home folder to look for it in".to_owned(),
+        Some(path) if !path.exists() => {
+            format!("{} (not there: the defaults hold; `laocoon config` prints them)", path.display())
+        }
+        Some(path) => match crate::tui::config::Config::read(&path) {
+            Ok(_) => format!("{} (read)", path.display()),
+            Err(why) => format!("WRONG: {why}"),
+        },
+    };
+    writeln!(out, "config      {config}")?;
     writeln!(out, "threads     {}", std::thread::available_parallelism().map_or(1, std::num::NonZero::get))?;
     let var = |name: &str| std::env::var(name).unwrap_or_else(|_| "not set".into());
     writeln!(
@@ -63,11 +88,64 @@ pub fn info() -> anyhow::Result<Exit> {
         var("COLORTERM"),
         var("NO_COLOR")
     )?;
+    let theme = crate::tui::theme::Theme::detect(None, |name| std::env::var_os(name));
+    writeln!(out, "            colours {:?}, symbols {:?}", theme.depth, theme.symbols)?;
+    let remote = if std::env::var_os("SSH_CONNECTION").is_some() { "yes" } else { "no" };
+    let tmux = if std::env::var_os("TMUX").is_some() {
+        "yes (copying needs `set -g set-clipboard on`)"
+    } else {
+        "no"
+    };
+    writeln!(
+        out,
+        "            SSH {remote}, tmux {tmux}; pictures as half blocks, no pixel protocol in this version"
+    )?;
     writeln!(
         out,
         "linear algebra  {}",
         if cfg!(feature = "lapack") { "LAPACK (exact)" } else { "pure Rust" }
     )?;
     writeln!(out, "procedures  {}", registry::all().len())?;
+    if let Some(path) = &args.path {
+        applies(&mut out, path, &args.data)?;
+    }
     print(&crate::evidence::text::visible(&out).replace("\\n", "\n"))
+}
+
+/// What a case has, and which procedures can run on it; those that read others' outcomes are told of as such.
+fn applies(out: &mut String, path: &std::path::Path, data: &[String]) -> anyhow::Result<()> {
+    let options = CaseOptions { data: data.to_vec(), ..CaseOptions::default() };
+    let case = target::case(&[path.to_owned()], &options)?;
+    let Loaded { items, model, data } = load(&case, &crate::evidence::Limits::default());
+    writeln!(out, "\ncase {}", case.id)?;
+    for item in &items {
+        let state = match &item.state {
+            ItemState::Accepted => "accepted".to_owned(),
+            ItemState::Refused(why) => format!("refused: {why}"),
+        };
+        writeln!(out, "  {:<4} {:<12} {} {state}", item.id, item.role.name(), item.path.shown())?;
+    }
+    let case = Case {
+        file: case,
+        register: items,
+        model,
+        data,
+        effort: Effort::Standard,
+        overrides: BTreeMap::new(),
+        earlier: Earlier::default(),
+    };
+    writeln!(out)?;
+    for procedure in registry::all() {
+        let about = procedure.about();
+        let answer = match procedure.plan(&case) {
+            Ok(_) => "can run".to_owned(),
+            // It may want what these find, which a doctor does not know.
+            Err(why) if !about.after.is_empty() => {
+                format!("as it stands: {why} (reads {})", about.after.join(", "))
+            }
+            Err(why) => format!("cannot: {why}"),
+        };
+        writeln!(out, "  {:<24} {answer}", about.id)?;
+    }
+    Ok(())
 }

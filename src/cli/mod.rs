@@ -107,8 +107,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// All procedures with what they need and cost.
     List,
-    /// Paths, terminal and build facts.
-    Info,
+    /// Paths, terminal and build facts; with a case, which procedures can run on it and why others cannot.
+    Info(explain::InfoArgs),
+    /// The configuration with every setting at its default, explained: a file to start from.
+    Config,
     /// Shell completions.
     Completions {
         /// The shell.
@@ -277,18 +279,25 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Some(Command::Lab(command)) => lab::run(&command),
         Some(Command::Explain(args)) => explain::page(&args),
         Some(Command::List) => explain::list(),
-        Some(Command::Info) => explain::info(),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "laocoon", &mut script);
-            print(&String::from_utf8_lossy(&script))
-        }
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            print(&String::from_utf8_lossy(&page))
-        }
+        Some(Command::Info(args)) => explain::info(&args),
+        Some(Command::Config) => print(&crate::tui::config::reference()),
+        Some(Command::Completions { shell }) => print(&completions(shell)),
+        Some(Command::Man) => print(&man()?),
     }
+}
+
+/// The completions of a shell.
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "laocoon", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The manual page.
+fn man() -> std::io::Result<String> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// Writes a result to stdout. A reader that went away (`| head`) is no error.
@@ -330,4 +339,28 @@ fn say(line: &str) {
 /// Whether progress can be drawn as a bar.
 fn stderr_is_screen() -> bool {
     std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn completions_and_manual_page_name_every_command_and_option() {
+        let mut cli = Cli::command();
+        cli.build();
+        let page = man().unwrap().replace('\\', "");
+        for command in cli.get_subcommands().filter(|c| c.get_name() != "help") {
+            assert!(page.contains(&format!("laocoon-{}(1)", command.get_name())), "{}", command.get_name());
+        }
+        for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+            let script = completions(shell);
+            for command in cli.get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+                for long in command.get_arguments().filter_map(clap::Arg::get_long) {
+                    assert!(script.contains(long), "{shell}: {} --{long}", command.get_name());
+                }
+            }
+        }
+    }
 }

@@ -3,9 +3,12 @@
 use super::{CaseOptions, Exit, Usage, print, progress::Progress, say, session_dir, target};
 use crate::case::{Blobs, CaseState, Session, write_whole};
 use crate::evidence::intake;
+use crate::figure::{Figure, csv, png, svg};
 use crate::investigation::{Investigation, Options};
 use crate::report::{self, Format};
 use crate::tui;
+use crate::tui::config::Config;
+use crate::tui::theme::{Look, Symbols};
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -36,6 +39,27 @@ pub struct LookArgs {
     /// Leave the mouse to the terminal.
     #[arg(long)]
     no_mouse: bool,
+    /// Palette [default: the configuration's, else `terminal`].
+    #[arg(long, value_name = "NAME", value_parser = Look::ALL.map(|(_, name)| name))]
+    theme: Option<String>,
+    /// What pictures are drawn with [default: the configuration's, else what the terminal can show].
+    #[arg(long, value_name = "NAME", value_parser = Symbols::ALL.map(|(_, name)| name))]
+    symbols: Option<String>,
+}
+
+/// The configuration file: `LAOCOON_CONFIG`, else where the system keeps such files.
+pub fn config_path() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let named = std::env::var_os("LAOCOON_CONFIG").filter(|v| !v.is_empty()).map(PathBuf::from);
+    named.or_else(|| {
+        let base = etcetera::choose_base_strategy().ok()?;
+        Some(base.config_dir().join("laocoon").join("config.toml"))
+    })
+}
+
+fn config() -> anyhow::Result<Config> {
+    let read = config_path().map(|path| Config::read(&path));
+    Ok(read.transpose().map_err(|e| Usage(e.to_string()))?.unwrap_or_default())
 }
 
 /// `--color`.
@@ -51,18 +75,36 @@ pub enum ColorArg {
 }
 
 impl LookArgs {
-    /// The workbench's options; reports go to `exports`.
-    pub fn options(&self, exports: Option<PathBuf>) -> tui::Options {
-        tui::Options {
+    /// The workbench's options: what is asked for here, else what the configuration says; reports go to `exports`.
+    pub fn options(&self, exports: Option<PathBuf>) -> anyhow::Result<tui::Options> {
+        let config = config()?;
+        let named = |name: &String| Look::ALL.iter().find(|(_, n)| n == name).map(|(look, _)| *look);
+        let drawn = |name: &String| Symbols::ALL.iter().find(|(_, n)| n == name).map(|(symbols, _)| *symbols);
+        Ok(tui::Options {
             color: match self.color {
                 ColorArg::Auto => None,
                 ColorArg::Always => Some(true),
                 ColorArg::Never => Some(false),
             },
-            mouse: !self.no_mouse,
+            mouse: !self.no_mouse && config.mouse.unwrap_or(true),
             exporter: exports.map(|session| Arc::new(ToSession { session }) as Arc<dyn tui::Exporter>),
-        }
+            look: self.theme.as_ref().and_then(named).or(config.look).unwrap_or_default(),
+            symbols: self.symbols.as_ref().and_then(drawn).or(config.symbols),
+            keys: config.keys,
+            others: recent(),
+        })
     }
+}
+
+/// Recent sessions, latest first.
+fn recent() -> Vec<tui::Entry> {
+    let entry = |path: PathBuf| {
+        let state = Session::open(&path).ok()?.state();
+        let (id, title) = state.case.as_ref().map_or(("", ""), |case| (&case.id, &case.title));
+        let what = format!("{title} · {} findings · {} events", state.findings.len(), state.events);
+        Some(tui::Entry { section: "recent sessions".into(), name: id.into(), what, path })
+    };
+    session_dir::recent().into_iter().take(20).filter_map(entry).collect()
 }
 
 /// Writes reports into the session's own folder, never beside the evidence.
@@ -87,6 +129,22 @@ impl tui::Exporter for ToSession {
             .and_then(|()| write_whole(&path, text.as_bytes()))
             .map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(tui::Exported { path, sha256: intake::sha256(text.as_bytes()) })
+    }
+
+    fn picture(&self, name: &str, format: &str, figure: &Figure) -> Result<tui::Exported, String> {
+        let bytes = match format {
+            "svg" => svg::svg(figure).map_err(|e| e.to_string())?.into_bytes(),
+            "png" => png::png(figure).map_err(|e| e.to_string())?,
+            _ => csv::csv(figure).map_err(|e| e.to_string())?.into_bytes(),
+        };
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
+        let name: String = name.chars().map(plain).take(80).collect();
+        let folder = self.session.join("reports");
+        let path = folder.join(format!("{name}.{format}"));
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| write_whole(&path, &bytes))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(tui::Exported { path, sha256: intake::sha256(&bytes) })
     }
 }
 
@@ -119,7 +177,7 @@ pub fn run(args: &OpenArgs) -> anyhow::Result<Exit> {
         return print(&tui::plain(&investigation));
     }
     let folder = investigation.folder().to_owned();
-    let left = tui::run(investigation, &args.look.options(Some(folder.clone())))?;
+    let left = tui::run(investigation, &args.look.options(Some(folder.clone()))?)?;
     if let Ok(session) = Session::open(&folder) {
         say(&format!("session: {} (head {})", folder.display(), session.state().head));
     }
@@ -142,19 +200,13 @@ fn investigate(path: &Path, options: &CaseOptions) -> anyhow::Result<Investigati
 
 /// Recent sessions, then the shipped sample cases.
 fn pick(look: &LookArgs) -> anyhow::Result<Option<PathBuf>> {
-    let mut entries = Vec::new();
-    for path in session_dir::recent().into_iter().take(20) {
-        let Ok(session) = Session::open(&path) else { continue };
-        let state = session.state();
-        let (id, title) = state.case.as_ref().map_or(("", ""), |case| (&case.id, &case.title));
-        let what = format!("{title} · {} findings · {} events", state.findings.len(), state.events);
-        entries.push(tui::Entry { section: "recent sessions".into(), name: id.into(), what, path });
-    }
+    let options = look.options(None)?;
+    let mut entries = options.others.clone();
     for path in sample_cases() {
         let Ok(case) = target::case(std::slice::from_ref(&path), &CaseOptions::default()) else { continue };
         entries.push(tui::Entry { section: "sample cases".into(), name: case.id, what: case.title, path });
     }
-    Ok(tui::pick(entries, &look.options(None))?.map(|entry| entry.path))
+    Ok(tui::pick(entries, &options)?.map(|entry| entry.path))
 }
 
 /// The shipped cases: beside the current folder, or beside the program and the folders above it.

@@ -39,5 +39,5 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     if !std::io::stdout().is_terminal() {
         return Err(Usage("replay needs a terminal; without one use --plain".into()).into());
     }
-    Ok(Exit::left(tui::show(Box::new(replay), &args.look.options(None))?))
+    Ok(Exit::left(tui::show(Box::new(replay), &args.look.options(None)?)?))
 }

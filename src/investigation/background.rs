@@ -2,6 +2,7 @@
 
 use super::{Investigation, LiveJob};
 use crate::case::{Blobs, CaseState};
+use crate::evidence::DataSet;
 use crate::jobs::Ringer;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +31,8 @@ pub struct Seen {
     pub trouble: Option<String>,
     /// What was wrong or odd.
     pub warnings: Vec<String>,
+    /// The training data, once it is taken in.
+    pub training: Option<Arc<DataSet>>,
 }
 
 impl Seen {
@@ -40,6 +43,7 @@ impl Seen {
             read_only: investigation.read_only().map(str::to_owned),
             trouble: investigation.trouble().map(str::to_owned),
             warnings: investigation.warnings().to_vec(),
+            training: investigation.training(),
         }
     }
 }
@@ -107,6 +111,11 @@ impl Background {
     /// What is known.
     pub fn seen(&self) -> Seen {
         self.board.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The training data, once it is taken in.
+    pub fn training(&self) -> Option<Arc<DataSet>> {
+        self.board.seen.lock().unwrap_or_else(PoisonError::into_inner).training.clone()
     }
 
     /// Has something done with the investigation and waits for the answer, but not longer than `patience`: `None` says

@@ -386,6 +386,38 @@ impl Investigation {
         self.ask(Event::Noted { text: text.to_owned() })
     }
 
+    /// Adds a step of the analyst's own work to the journal: a note on something, a verdict, a tag, or taking one back.
+    ///
+    /// # Errors
+    /// The event is of another kind, or takes back what is no such step; read-only, too long, or not on disk yet.
+    pub fn work(&mut self, event: Event) -> Result<(), RequestError> {
+        let work = &self.scribe.state().work;
+        let fits = match &event {
+            Event::Annotated { .. } | Event::Judged { .. } | Event::Tagged { .. } => true,
+            Event::Undone { event } => [work.undoable(), work.redoable()].contains(&Some(*event)),
+            _ => false,
+        };
+        if fits {
+            self.ask(event)
+        } else {
+            Err(RequestError::Refused("that cannot be taken back".to_owned()))
+        }
+    }
+
+    /// Has a procedure that waits begin before the others that wait. What it finds does not depend on it.
+    pub fn prefer(&mut self, procedure: &str) {
+        if let Some(id) = self.flights.get(procedure) {
+            self.queue.prefer(*id);
+        }
+    }
+
+    /// The training data as taken in, for a look at single samples.
+    pub fn training(&self) -> Option<Arc<crate::evidence::DataSet>> {
+        let Intake::Ready(materials) = &self.intake else { return None };
+        let training = |d: &&crate::procedure::Data| d.role == crate::evidence::Role::Training;
+        materials.data.iter().find(training).map(|d| Arc::clone(&d.set))
+    }
+
     /// Journals that a report left the workbench.
     ///
     /// # Errors

@@ -1,13 +1,13 @@
-//! The queue: few workers, first come first served.
+//! The queue: few workers, first come first served, unless one that waits is preferred.
 
 use super::clock;
 use super::guard::{THREAD, guarded, quiet_panics};
 use super::worker::{Halt, JobId, Shared, Status, Worker};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What happened to a job since the last [`Queue::drain`].
@@ -63,13 +63,53 @@ struct Task<P, T> {
     work: Work<P, T>,
 }
 
+/// Tasks that wait, in the order of work, and whether more can come.
+struct Waiting<P, T> {
+    tasks: VecDeque<Task<P, T>>,
+    open: bool,
+}
+
+/// Where workers take their tasks from.
+struct Inbox<P, T> {
+    waiting: Mutex<Waiting<P, T>>,
+    more: Condvar,
+}
+
+impl<P, T> std::fmt::Debug for Inbox<P, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+impl<P, T> Inbox<P, T> {
+    fn change<R>(&self, change: impl FnOnce(&mut Waiting<P, T>) -> R) -> R {
+        let changed = change(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.more.notify_all();
+        changed
+    }
+
+    /// The next task; `None` once the queue is gone.
+    fn take(&self) -> Option<Task<P, T>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if !waiting.open {
+                return None;
+            }
+            if let Some(task) = waiting.tasks.pop_front() {
+                return Some(task);
+            }
+            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
 /// Jobs with partial results `P` and result `T`.
 #[derive(Debug)]
 pub struct Queue<P, T> {
     jobs: BTreeMap<JobId, Arc<Shared<P>>>,
     early: Vec<Update<T>>,
     next: u64,
-    tasks: Sender<Task<P, T>>,
+    inbox: Arc<Inbox<P, T>>,
     updates: Receiver<Update<T>>,
     bell: Receiver<()>,
     ring: SyncSender<()>,
@@ -94,10 +134,10 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
     /// The system gives no more threads.
     pub fn new(workers: usize, threads: usize) -> std::io::Result<Self> {
         quiet_panics();
-        let (tasks, inbox) = mpsc::channel();
         let (outbox, updates) = mpsc::channel();
         let (ring, bell) = mpsc::sync_channel(1);
-        let inbox = Arc::new(Mutex::new(inbox));
+        let waiting = Mutex::new(Waiting { tasks: VecDeque::new(), open: true });
+        let inbox = Arc::new(Inbox { waiting, more: Condvar::new() });
         for k in 0..workers.max(1) {
             let pool = pool(k, threads)?;
             let (inbox, outbox, ring) = (Arc::clone(&inbox), outbox.clone(), ring.clone());
@@ -105,7 +145,7 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
                 .name(format!("{THREAD}-{k}"))
                 .spawn(move || serve(&inbox, &outbox, &ring, &pool))?;
         }
-        Ok(Self { jobs: BTreeMap::new(), early: Vec::new(), next: 0, tasks, updates, bell, ring })
+        Ok(Self { jobs: BTreeMap::new(), early: Vec::new(), next: 0, inbox, updates, bell, ring })
     }
 
     /// Adds a job at the end.
@@ -120,9 +160,19 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
         let shared = Arc::new(Shared::new(label));
         shared.total.store(total, Ordering::Relaxed);
         self.jobs.insert(id, Arc::clone(&shared));
-        // The receiver lives as long as a worker does, and workers only end when this sender is gone.
-        let _ = self.tasks.send(Task { id, shared, work: Box::new(work) });
+        let task = Task { id, shared, work: Box::new(work) };
+        self.inbox.change(|waiting| waiting.tasks.push_back(task));
         id
+    }
+
+    /// Puts a job that waits before all others that wait.
+    pub fn prefer(&mut self, id: JobId) {
+        self.inbox.change(|waiting| {
+            let at = waiting.tasks.iter().position(|t| t.id == id);
+            if let Some(task) = at.and_then(|at| waiting.tasks.remove(at)) {
+                waiting.tasks.push_front(task);
+            }
+        });
     }
 
     /// Something that ends a wait.
@@ -176,12 +226,15 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
         !self.early.is_empty() || self.bell.recv_timeout(timeout).is_ok()
     }
 
-    /// Jobs that wait or run, in the order they were submitted.
+    /// Jobs that wait or run, in the order of work.
     pub fn snapshots(&self) -> Vec<Snapshot<P>>
     where
         P: Clone,
     {
-        self.jobs.iter().map(|(id, job)| snapshot(*id, job)).collect()
+        let waiting: Vec<JobId> = self.inbox.change(|w| w.tasks.iter().map(|t| t.id).collect());
+        let mut all: Vec<Snapshot<P>> = self.jobs.iter().map(|(id, job)| snapshot(*id, job)).collect();
+        all.sort_by_key(|shot| waiting.iter().position(|id| *id == shot.id).map_or(0, |at| at + 1));
+        all
     }
 
     /// Whether no job waits or runs, and every end was drained.
@@ -196,6 +249,7 @@ impl<P, T> Drop for Queue<P, T> {
         for job in self.jobs.values() {
             job.cancel.store(true, Ordering::Relaxed);
         }
+        self.inbox.change(|waiting| waiting.open = false);
     }
 }
 
@@ -236,14 +290,12 @@ fn snapshot<P: Clone>(id: JobId, job: &Shared<P>) -> Snapshot<P> {
 }
 
 fn serve<P: Send, T: Send>(
-    inbox: &Mutex<Receiver<Task<P, T>>>,
+    inbox: &Inbox<P, T>,
     outbox: &Sender<Update<T>>,
     ring: &SyncSender<()>,
     pool: &ThreadPool,
 ) {
-    loop {
-        let next = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(task) = next else { return };
+    while let Some(task) = inbox.take() {
         let Task { id, shared, work } = task;
         let start = clock();
         {
@@ -345,6 +397,27 @@ mod tests {
         assert_eq!(ends(&mut queue, 1), [(b, Err(Halt::Cancelled))], "ends although the worker is busy");
         queue.cancel(a);
         assert_eq!(ends(&mut queue, 1), [(a, Err(Halt::Cancelled))]);
+    }
+
+    #[test]
+    fn a_preferred_job_begins_before_those_that_waited_longer() {
+        let mut queue = Queue::<u32, u32>::new(1, 1).unwrap();
+        let (tell, told) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let a = queue.submit("a", 1, move |_| {
+            tell.send(()).unwrap();
+            wait.recv_timeout(LONG).unwrap();
+            Ok(0)
+        });
+        told.recv_timeout(LONG).unwrap();
+        let [b, c, d] = ["b", "c", "d"].map(|name| queue.submit(name, 1, |_| Ok(0)));
+        queue.prefer(d);
+        queue.prefer(JobId(99));
+        let order: Vec<String> = queue.snapshots().into_iter().map(|s| s.label).collect();
+        assert!(order.ends_with(&["d", "b", "c"].map(String::from)), "{order:?}");
+        go.send(()).unwrap();
+        let done: Vec<JobId> = ends(&mut queue, 4).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(done, [a, d, b, c]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! own so that the screen does not.
 
 use crate::case::CaseState;
+use crate::figure::Figure;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// A report that was written.
@@ -25,26 +25,37 @@ pub trait Exporter: Send + Sync {
     /// # Errors
     /// Why not, in one line.
     fn export(&self, format: &str, state: &CaseState) -> Result<Exported, String>;
+
+    /// Writes a picture as `svg`, `png` or `csv`; `name` is what its file is to be called, roughly.
+    ///
+    /// # Errors
+    /// Why not, in one line.
+    fn picture(&self, name: &str, format: &str, figure: &Figure) -> Result<Exported, String>;
 }
 
 /// An export under way.
 #[derive(Debug)]
 pub struct Pending {
-    /// What is being written.
+    /// The format, as the journal names it.
     pub format: &'static str,
+    /// What is being written, for the screen.
+    pub words: String,
     answer: Receiver<Result<Exported, String>>,
 }
 
 impl Pending {
-    /// Starts writing.
-    pub fn start(exporter: &Arc<dyn Exporter>, format: &'static str, state: Arc<CaseState>) -> Self {
+    /// Starts writing on a thread of its own.
+    pub fn start(
+        format: &'static str,
+        words: String,
+        write: impl FnOnce() -> Result<Exported, String> + Send + 'static,
+    ) -> Self {
         let (send, answer) = channel();
-        let exporter = Arc::clone(exporter);
         std::thread::spawn(move || {
             // Nobody listens any more when the workbench was left meanwhile.
-            let _ = send.send(exporter.export(format, &state));
+            let _ = send.send(write());
         });
-        Self { format, answer }
+        Self { format, words, answer }
     }
 
     /// The result, once there is one.

@@ -7,6 +7,8 @@
 
 pub mod app;
 pub mod command;
+pub mod config;
+pub mod drill;
 pub mod export;
 mod input;
 pub mod overlay;
@@ -20,6 +22,7 @@ pub mod screen;
 pub mod source;
 pub mod standing;
 pub mod sweep;
+pub mod symbols;
 pub mod terminal;
 #[cfg(test)]
 #[expect(
@@ -44,6 +47,7 @@ pub use source::Source;
 use crate::case::Session;
 use crate::investigation::{Background, Investigation};
 use app::App;
+use command::Keymap;
 use input::{Input, Ready};
 use picker::{Picked, Picker};
 use ratatui::Terminal;
@@ -52,7 +56,7 @@ use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 use std::time::Duration;
 use terminal::{Guard, Signal};
-use theme::Theme;
+use theme::{Look, Symbols, Theme};
 
 /// How the workbench is to look and what it can call.
 #[derive(Clone)]
@@ -63,17 +67,34 @@ pub struct Options {
     pub mouse: bool,
     /// Who writes reports.
     pub exporter: Option<Arc<dyn Exporter>>,
+    /// The palette.
+    pub look: Look,
+    /// What pictures are drawn with; `None` leaves it to the terminal.
+    pub symbols: Option<Symbols>,
+    /// Which keys mean which command.
+    pub keys: Arc<Keymap>,
+    /// Sessions to compare with.
+    pub others: Vec<Entry>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { color: None, mouse: true, exporter: None }
+        Self {
+            color: None,
+            mouse: true,
+            exporter: None,
+            look: Look::Terminal,
+            symbols: None,
+            keys: Arc::default(),
+            others: Vec::new(),
+        }
     }
 }
 
 impl Options {
     fn theme(&self) -> Theme {
-        Theme::detect(self.color, |name| std::env::var_os(name))
+        let theme = Theme::detect(self.color, |name| std::env::var_os(name)).look(self.look);
+        self.symbols.map_or(theme, |symbols| theme.symbols(symbols))
     }
 }
 
@@ -122,7 +143,8 @@ pub fn replay(session: Session, options: &Options) -> Result<Exit, Error> {
 pub fn show(source: Box<dyn Source>, options: &Options) -> Result<Exit, Error> {
     let theme = options.theme();
     let guard = enter(options, theme)?;
-    run::run(App::new(source, theme, options.exporter.clone()), &guard)
+    let app = App::new(source, theme, options.exporter.clone());
+    run::run(app.with(Arc::clone(&options.keys), options.others.clone()), &guard)
 }
 
 fn enter(options: &Options, theme: Theme) -> Result<Guard, Error> {

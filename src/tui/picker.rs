@@ -13,6 +13,7 @@
 use super::command::{Chord, fuzzy};
 use super::paint::Painter;
 use super::sweep::sweep;
+use super::symbols;
 use super::text::{first_row, fit, width};
 use super::theme::Theme;
 use crate::evidence::text::visible;
@@ -131,6 +132,7 @@ impl Picker {
         let hints = [key("↑↓", "choose"), key("enter", "open"), key("a…z", "filter"), key("esc", "leave")];
         p.line(foot, 0, Line::from(hints.concat()));
         sweep(frame.buffer_mut());
+        symbols::finish(frame.buffer_mut(), self.theme);
     }
 
     fn list(&self, p: &mut Painter, inner: Rect) {
@@ -199,7 +201,7 @@ mod tests {
             entry("sample cases", "patch-signs", "a sign classifier with a patch backdoor"),
             entry("sample cases", "patch-signs-clean", "its clean twin\u{202e}"),
         ];
-        Picker::new(entries, Theme { depth: Depth::Mono })
+        Picker::new(entries, Theme::of(Depth::Mono))
     }
 
     fn press(picker: &mut Picker, code: KeyCode) -> Picked {

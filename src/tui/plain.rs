@@ -1,11 +1,13 @@
 //! Everything the panes show as linear text: for screen readers, pipes and logs. Pictures become tables.
 
+use super::command::Keymap;
 use super::pane::{Pane, detail};
 use super::source::Source;
 use super::standing::{Standing, decision};
 use super::text::{bytes, moment, seconds, wrap};
 use super::theme::{Depth, Theme};
 use super::view::{Figures, Shown, Subject, Ui, View};
+use crate::case::work::Work;
 use crate::evidence::ItemState;
 use crate::evidence::text::visible;
 use crate::figure::rows;
@@ -22,8 +24,10 @@ pub fn plain(source: &dyn Source) -> String {
         state: &state,
         live: &live,
         position: source.position(),
-        theme: Theme { depth: Depth::Mono },
+        theme: Theme::of(Depth::Mono),
         ui: &Ui::default(),
+        keys: Keymap::usual(),
+        frozen: false,
         source,
         figures: &Figures::default(),
     };
@@ -51,9 +55,14 @@ pub fn plain(source: &dyn Source) -> String {
     for (time, text) in &view.state.notes {
         let _ = writeln!(out, "{}  {}", visible(&moment(time)), visible(text));
     }
+    heading(&mut out, "verdicts and tags");
+    for entry in view.state.work.standing().filter(|e| !matches!(e.work, Work::Note(_))) {
+        let _ = writeln!(out, "{}  {}", visible(&moment(&entry.time)), visible(&entry.line()));
+    }
     heading(&mut out, "timeline");
     for m in &view.state.timeline {
-        let _ = writeln!(out, "{:>4}  {}  {}", m.n, visible(&moment(&m.time)), visible(&m.what));
+        let hash: String = visible(&m.hash).chars().take(12).collect();
+        let _ = writeln!(out, "{:>4}  {}  {hash}  {}", m.n, visible(&moment(&m.time)), visible(&m.what));
     }
     out.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")
 }

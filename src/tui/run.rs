@@ -74,6 +74,7 @@ fn turn(
             match app.handle(&event::read()?) {
                 Next::Stay => {}
                 Next::Leave => return Ok(Exit::Left),
+                Next::Copy(text) => super::terminal::copy(&text)?,
                 next => {
                     if next == Next::Suspend {
                         guard.suspend()?;

@@ -13,9 +13,11 @@ use super::command::COMMANDS;
 use super::overlay::Mode;
 use super::paint::{Hit, Painter};
 use super::pane::Pane;
+use super::picker::Entry;
 use super::standing::{Standing, share, share_text};
 use super::text::{clock, count, cut, cut_start, digest, gauge, moment, width};
 use super::view::View;
+use crate::case::{Judgement, Numbered, Topic};
 use crate::evidence::text::visible;
 use crate::investigation::LiveJob;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -36,6 +38,8 @@ pub struct Extra<'a> {
     pub exporting: bool,
     /// Formats of reports.
     pub formats: &'a [&'static str],
+    /// Sessions to compare with.
+    pub others: &'a [Entry],
 }
 
 /// Draws the screen; how far the overlay can be scrolled.
@@ -59,7 +63,7 @@ pub fn draw(view: &View, p: &mut Painter, area: Rect, extra: &Extra) -> usize {
         return 0;
     }
     let over = Rect { height: tabs.height + body.height, ..tabs };
-    extra.mode.draw(view, p, over, extra.formats)
+    extra.mode.draw(view, p, over, extra)
 }
 
 /// A polite message where the panes have no room.
@@ -80,15 +84,23 @@ fn header(view: &View, p: &mut Painter, area: Rect) {
     let theme = view.theme;
     let state = view.state;
     let findings = state.findings.len();
-    let right = view.position.map(|at| {
-        let time = state.timeline.last().map_or(String::new(), |m| format!(" {}", visible(&moment(&m.time))));
-        let speed = if at.speed > 0 { format!(" {}×", at.speed) } else { String::new() };
-        format!(" REPLAY {}/{}{speed}{time} ", at.n, at.total)
+    let held = view.frozen.then(|| format!(" HELD: {} goes on ", view.keys.name("freeze")));
+    let right = held.or_else(|| {
+        view.position.map(|at| {
+            let time =
+                state.timeline.last().map_or(String::new(), |m| format!(" {}", visible(&moment(&m.time))));
+            let speed = if at.speed > 0 { format!(" {}×", at.speed) } else { String::new() };
+            format!(" REPLAY {}/{}{speed}{time} ", at.n, at.total)
+        })
     });
     let tail = right.as_deref().map_or(0, width);
     let room = usize::from(area.width).saturating_sub(tail + 1);
     let id = state.case.as_ref().map_or("opening".to_owned(), |c| visible(&c.id));
-    let found = count(findings, "finding");
+    let dismissed = state.findings.iter().filter(|f| dismissed(view, f)).count();
+    let found = match dismissed {
+        0 => count(findings, "finding"),
+        n => format!("{}, {n} dismissed", count(findings, "finding")),
+    };
     // The digest gives way first; then the names share what the rest leaves.
     let sha = view.model().filter(|_| room >= 60).map(|m| format!("sha256 {}", visible(&digest(&m.sha256))));
     let fixed = sha.as_deref().map_or(0, |s| width(s) + 3) + width(&found) + 6 + 3;
@@ -113,6 +125,11 @@ fn header(view: &View, p: &mut Painter, area: Rect) {
             .intersection(area);
         p.line(at, 0, Line::styled(text, Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD)));
     }
+}
+
+/// Whether the analyst dismissed a finding.
+fn dismissed(view: &View, finding: &Numbered) -> bool {
+    view.state.work.judgement(&Topic::finding(finding)).is_some_and(|(j, _)| j == Judgement::Dismissed)
 }
 
 /// What a tab says about its phase at a glance.
@@ -192,6 +209,14 @@ fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
     let theme = view.theme;
     let room = usize::from(area.width);
     let mut spans: Vec<Span> = Vec::new();
+    if let Mode::Filter { text } = extra.mode {
+        let typed = cut_start(&visible(text), room.saturating_sub(44));
+        spans.push(Span::styled(" /", theme.key()));
+        spans.push(Span::raw(format!("{typed}▏  ")));
+        spans.push(Span::styled("enter keeps it · esc: all rows · ! without", theme.dim()));
+        p.line(area, 0, Line::from(spans));
+        return;
+    }
     if let Some(message) = extra.message {
         let style = if message.refused { theme.alarm() } else { theme.strong() };
         let mark = if message.refused { " ! " } else { " " };
@@ -211,7 +236,7 @@ fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
     // The way to all other keys is always there.
     let last = bar.pop();
     let hint = |c: &super::command::Command| {
-        [Span::styled(format!(" {}", c.keys[0].name()), theme.key()), Span::raw(format!(" {} ", c.short))]
+        [Span::styled(format!(" {}", view.keys.name(c.id)), theme.key()), Span::raw(format!(" {} ", c.short))]
     };
     let wide = |hint: &[Span; 2]| hint[0].width() + hint[1].width();
     let reserved = last.map_or(0, |c| wide(&hint(c)));

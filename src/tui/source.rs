@@ -1,8 +1,9 @@
 //! Where the workbench gets its state from. The same panes show a live investigation and a replayed session, because
 //! both are a [`Source`].
 
-use crate::case::CaseState;
-use crate::figure::Figure;
+use crate::case::{CaseState, Event};
+use crate::evidence::DataSet;
+use crate::figure::{Figure, Thumbnail};
 use crate::investigation::{Background, Investigation, LiveJob};
 use crate::procedure::{About, Procedure};
 use crate::registry;
@@ -13,7 +14,7 @@ use std::time::Duration;
 const ANSWER: Duration = Duration::from_millis(100);
 
 /// Something the analyst asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// Run one procedure (again).
     Run(String),
@@ -25,6 +26,10 @@ pub enum Request {
     StopAll,
     /// Add a note.
     Note(String),
+    /// A note on something, a verdict, a tag, or one of them taken back.
+    Work(Event),
+    /// Begin a waiting procedure before the others.
+    Prefer(String),
     /// A report left the workbench.
     Exported {
         /// `html`, …
@@ -81,6 +86,11 @@ pub trait Source {
     /// # Errors
     /// Why it cannot be shown, in one line.
     fn figure(&self, sha256: &str) -> Result<Figure, String>;
+    /// A picture of a training sample, where the evidence is at hand; read from memory, so it may be asked for on every
+    /// draw.
+    fn sample(&self, _index: usize) -> Option<Thumbnail> {
+        None
+    }
     /// Carries out a request; what was done, in a few words.
     ///
     /// # Errors
@@ -126,6 +136,10 @@ impl Source for Investigation {
         self.blobs().figure(sha256).map_err(|e| e.to_string())
     }
 
+    fn sample(&self, index: usize) -> Option<Thumbnail> {
+        thumbnail(&*self.training()?, index)
+    }
+
     fn ask(&mut self, request: Request) -> Result<String, String> {
         carry_out(self, request)
     }
@@ -159,6 +173,10 @@ impl Source for Background {
 
     fn figure(&self, sha256: &str) -> Result<Figure, String> {
         self.blobs().figure(sha256).map_err(|e| e.to_string())
+    }
+
+    fn sample(&self, index: usize) -> Option<Thumbnail> {
+        thumbnail(&*self.training()?, index)
     }
 
     fn ask(&mut self, request: Request) -> Result<String, String> {
@@ -195,6 +213,17 @@ fn carry_out(investigation: &mut Investigation, request: Request) -> Result<Stri
             Ok("stopping".into())
         }
         Request::Note(text) => investigation.note(&text).map(|()| "noted".into()).map_err(refused),
+        Request::Work(event) => {
+            let said = match &event {
+                Event::Undone { event } => format!("event {event} taken back, as an event of its own"),
+                _ => "written into the journal".to_owned(),
+            };
+            investigation.work(event).map(|()| said).map_err(refused)
+        }
+        Request::Prefer(id) => {
+            investigation.prefer(&id);
+            Ok(format!("{id} begins next"))
+        }
         Request::Exported { format, sha256 } => {
             investigation.exported(&format, &sha256).map(|()| format!("{format} exported")).map_err(refused)
         }
@@ -202,4 +231,22 @@ fn carry_out(investigation: &mut Investigation, request: Request) -> Result<Stri
             Err("this is live work: stepping is for `laocoon replay`".into())
         }
     }
+}
+
+/// A sample as a small picture: three channels in colour, otherwise the first in grey.
+fn thumbnail(set: &DataSet, index: usize) -> Option<Thumbnail> {
+    if index >= set.len() {
+        return None;
+    }
+    let [channels, height, width] = set.shape()?;
+    let image = set.unit(&[index])?;
+    let level = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+    let shown = if channels == 3 { 3 } else { 1 };
+    let mut pixels = Vec::with_capacity(height * width * shown);
+    for row in 0..height {
+        for column in 0..width {
+            pixels.extend((0..shown).map(|c| level(image[[0, c, row, column]])));
+        }
+    }
+    Some(Thumbnail { label: format!("sample {index}"), height, width, channels: shown, pixels })
 }

@@ -1,6 +1,8 @@
 //! The terminal, borrowed: whatever happens, it is given back as it was. Leaving, an error, a panic of this thread,
 //! SIGTERM, SIGHUP, SIGINT and SIGTSTP all end in [`restore`].
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
@@ -103,6 +105,22 @@ pub fn restore() {
     }
 }
 
+/// Sends a text to the clipboard of the terminal, wherever that runs (OSC 52); inside tmux also to the terminal around
+/// it, which tmux passes on where it is allowed to. Terminals do not say whether they took it.
+///
+/// # Errors
+/// The terminal does not take the bytes.
+pub fn copy(text: &str) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(clipboard(text, std::env::var_os("TMUX").is_some()).as_bytes())?;
+    out.flush()
+}
+
+fn clipboard(text: &str, tmux: bool) -> String {
+    let plain = format!("\x1b]52;c;{}\x1b\\", BASE64.encode(text));
+    if tmux { format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")) } else { plain }
+}
+
 /// While the terminal is ours, a panic of the drawing thread restores it before the message is printed; a panic of a
 /// worker prints nothing over the screen, because its job reports it.
 fn hook_panics() {
@@ -170,5 +188,17 @@ impl Drop for Signals {
         for &id in &self.ids {
             low_level::unregister(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_osc_52_with_nothing_of_the_text_in_the_clear() {
+        assert_eq!(clipboard("a\x1b]0;x", false), "\x1b]52;c;YRtdMDt4\x1b\\");
+        let wrapped = clipboard("a", true);
+        assert_eq!(wrapped, "\x1b]52;c;YQ==\x1b\\\x1bPtmux;\x1b\x1b]52;c;YQ==\x1b\x1b\\\x1b\\");
     }
 }

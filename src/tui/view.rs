@@ -1,16 +1,18 @@
 //! What a pane sees when it draws, and what the analyst has chosen.
 
+use super::command::Keymap;
 use super::pane::{Pane, Slot};
 use super::source::{Position, Source};
 use super::standing::Standing;
 use super::theme::Theme;
-use crate::case::{CaseState, Numbered, ProcedureState, Status};
+use crate::case::{CaseState, Numbered, ProcedureState, Status, Topic};
 use crate::evidence::Item;
-use crate::figure::{Body, Figure};
+use crate::figure::{Bar, Body, Figure, Group, Thumbnail};
 use crate::investigation::LiveJob;
 use crate::procedure::{About, Phase, Record};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What the analyst has chosen. Never journaled: moving a cursor is not a step of the investigation.
@@ -24,6 +26,10 @@ pub struct Ui {
     pub cursor: [[Option<usize>; Slot::MOST]; Pane::ALL.len()],
     /// The class looked at in detection; `None`: the most suspicious one.
     pub class: Option<usize>,
+    /// Per pane and box, the words its rows are filtered by.
+    pub filter: [[String; Slot::MOST]; Pane::ALL.len()],
+    /// Per pane and box, which of its orders the rows have.
+    pub order: [[usize; Slot::MOST]; Pane::ALL.len()],
 }
 
 impl Ui {
@@ -96,6 +102,8 @@ pub enum Subject {
     Toolkit(usize),
     /// A figure of a procedure.
     Figure(String, String),
+    /// A sample of a data set, by its evidence id and its place.
+    Sample(String, usize),
 }
 
 /// Everything a pane reads. Nothing in it can be changed by drawing.
@@ -110,6 +118,10 @@ pub struct View<'a> {
     pub theme: Theme,
     /// The analyst's choices.
     pub ui: &'a Ui,
+    /// Which keys mean which command.
+    pub keys: &'a Keymap,
+    /// Whether the screen is held still.
+    pub frozen: bool,
     pub(super) source: &'a dyn Source,
     pub(super) figures: &'a Figures,
 }
@@ -226,6 +238,71 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The picture of a class in the plane: as the fusion of the data detectors saw it, with the listed samples marked,
+    /// else as the clusters lie.
+    pub fn scatter(&self, class: usize) -> (&'static str, String) {
+        let name = format!("pca/{class}");
+        let fused = self.figure("poisoned-samples", &name).figure().is_some();
+        (if fused { "poisoned-samples" } else { "activation-clustering" }, name)
+    }
+
+    /// A figure whose points say which of their samples were listed as poisoned, whoever drew it.
+    pub fn marked(&self, procedure: &str, name: &str) -> Shown {
+        let shown = self.figure(procedure, name);
+        let listed = self.measure("poisoned-samples", "indices").and_then(serde_json::Value::as_array);
+        match (&shown, listed) {
+            (Shown::Final(f), Some(listed)) if procedure != "poisoned-samples" => {
+                let listed = listed.iter().filter_map(|v| usize::try_from(v.as_u64()?).ok()).collect();
+                mark(f, &listed).map_or(shown, |f| Shown::Final(Arc::new(f)))
+            }
+            _ => shown,
+        }
+    }
+
+    /// The words a box is filtered by, and its order.
+    pub fn choice(&self, slot: Slot) -> (&'a str, usize) {
+        match self.ui.pane.slots().iter().position(|&s| s == slot) {
+            Some(at) => {
+                let ui = self.ui;
+                (&ui.filter[ui.pane as usize][at], ui.order[ui.pane as usize][at])
+            }
+            None => ("", 0),
+        }
+    }
+
+    /// The order of the bars of a box, if it is not their own.
+    pub fn bar_order(&self, slot: Slot) -> Option<Vec<usize>> {
+        if !matches!(slot, Slot::Anomaly | Slot::Sources) || self.choice(slot).1 == 0 {
+            return None;
+        }
+        let (id, name) = slot.figure(self)?;
+        match &self.figure(id, &name).figure()?.body {
+            Body::Bars { bars, .. } => Some(tallest_first(bars)),
+            _ => None,
+        }
+    }
+
+    /// The evidence id of the training set.
+    pub fn training(&self) -> Option<&'a str> {
+        let training = |i: &&Item| i.role == crate::evidence::Role::Training;
+        self.state.evidence.iter().find(training).map(|i| i.id.as_str())
+    }
+
+    /// A picture of a training sample: from the evidence, or from a figure of the session that shows it.
+    pub fn sample(&self, index: usize) -> Option<Thumbnail> {
+        if let Some(image) = self.source.sample(index) {
+            return Some(image);
+        }
+        let label = format!("sample {index}");
+        let names = self.figure_names("poisoned-samples");
+        names.iter().filter(|n| n.starts_with("samples/")).find_map(|name| {
+            match &self.figure("poisoned-samples", name).figure()?.body {
+                Body::Thumbnails { images } => images.iter().find(|i| i.label == label).cloned(),
+                _ => None,
+            }
+        })
+    }
+
     /// The values of [`Self::class_bars`].
     fn class_values(&self) -> Vec<f64> {
         let (id, name) = self.class_bars();
@@ -249,7 +326,14 @@ impl<'a> View<'a> {
         if let Some(class) = self.ui.class {
             return class.min(last);
         }
-        let accused = self.findings(Phase::Detection).iter().find_map(|(_, f)| f.finding.class);
+        // A grave finding outweighs a few slight ones.
+        let mut weights: HashMap<usize, (u32, Reverse<usize>)> = HashMap::new();
+        for (_, f) in self.findings(Phase::Detection) {
+            if let Some(class) = f.finding.class {
+                weights.entry(class).or_insert((0, Reverse(class))).0 += 4_u32.pow(f.finding.severity as u32);
+            }
+        }
+        let accused = weights.into_iter().max_by_key(|(_, weight)| *weight).map(|(class, _)| class);
         let tallest = || {
             let values = self.class_values().into_iter().enumerate().filter(|(_, v)| !v.is_nan());
             values.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
@@ -266,7 +350,8 @@ impl<'a> View<'a> {
         let chosen = self.ui.cursor[self.ui.pane as usize][at];
         let rows = slot.rows(self);
         // A timeline is read from its end, until the analyst moves.
-        let start = if slot == Slot::Events { rows.saturating_sub(1) } else { 0 };
+        let end = slot == Slot::Events && self.choice(slot).1 == 0;
+        let start = if end { rows.saturating_sub(1) } else { 0 };
         chosen.unwrap_or(start).min(rows.saturating_sub(1))
     }
 
@@ -281,6 +366,19 @@ impl<'a> View<'a> {
         slot.subject(self, self.cursor(slot))
     }
 
+    /// What a note, verdict or tag on a subject is about.
+    pub fn topic(&self, subject: &Subject) -> Option<Topic> {
+        Some(match subject {
+            Subject::Item(i) => Topic::Evidence(self.state.evidence.get(*i)?.id.clone()),
+            Subject::Procedure(id) | Subject::Figure(id, _) => Topic::Procedure(id.clone()),
+            Subject::Finding(i) => Topic::finding(self.state.findings.get(*i)?),
+            Subject::Moment(i) => Topic::Event(self.state.timeline.get(*i)?.n),
+            Subject::Technique(_) => Topic::Procedure("taxonomy-mapping".into()),
+            Subject::Toolkit(_) => Topic::Procedure("toolkit-match".into()),
+            Subject::Sample(set, index) => Topic::Sample { set: set.clone(), index: *index as u64 },
+        })
+    }
+
     /// The procedure behind the chosen row.
     pub fn chosen_procedure(&self) -> Option<String> {
         match self.subject()? {
@@ -288,7 +386,7 @@ impl<'a> View<'a> {
             Subject::Finding(i) => Some(self.state.findings.get(i)?.procedure.clone()),
             Subject::Technique(_) => Some("taxonomy-mapping".into()),
             Subject::Toolkit(_) => Some("toolkit-match".into()),
-            Subject::Item(_) | Subject::Moment(_) => None,
+            Subject::Item(_) | Subject::Moment(_) | Subject::Sample(..) => None,
         }
     }
 
@@ -299,5 +397,67 @@ impl<'a> View<'a> {
         let order: Vec<String> =
             first.iter().cloned().chain(ids.filter(|id| Some(id) != first.as_ref())).collect();
         order.iter().flat_map(|id| self.figure_names(id).into_iter().map(|n| (id.clone(), n))).collect()
+    }
+}
+
+/// Places of bars by their value, the largest first; NaN last.
+pub fn tallest_first(bars: &[Bar]) -> Vec<usize> {
+    let key = |i: usize| if bars[i].value.is_nan() { f64::NEG_INFINITY } else { bars[i].value };
+    let mut order: Vec<usize> = (0..bars.len()).collect();
+    order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
+    order
+}
+
+/// A scatter with the listed samples in a group of their own; `None` when it holds none.
+fn mark(figure: &Figure, listed: &BTreeSet<usize>) -> Option<Figure> {
+    let Body::Scatter { x_label, y_label, groups } = &figure.body else { return None };
+    let mut kept: Vec<Group> = Vec::new();
+    let mut marked = Group { name: String::new(), flagged: true, points: Vec::new(), samples: Vec::new() };
+    for group in groups {
+        if group.samples.len() != group.points.len() {
+            kept.push(group.clone());
+            continue;
+        }
+        let mut rest = Group { points: Vec::new(), samples: Vec::new(), ..group.clone() };
+        for (point, sample) in group.points.iter().zip(&group.samples) {
+            let to = if listed.contains(sample) { &mut marked } else { &mut rest };
+            to.points.push(*point);
+            to.samples.push(*sample);
+        }
+        kept.push(rest);
+    }
+    if marked.points.is_empty() {
+        return None;
+    }
+    marked.name = "listed by poisoned-samples".to_owned();
+    kept.push(marked);
+    let body = Body::Scatter { x_label: x_label.clone(), y_label: y_label.clone(), groups: kept };
+    Some(Figure { title: figure.title.clone(), body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listed_samples_are_marked_in_any_scatter_and_none_is_lost() {
+        let group = |name: &str, samples: &[usize]| Group {
+            name: name.into(),
+            flagged: false,
+            points: samples.iter().map(|&s| [s as f64, 0.0]).collect(),
+            samples: samples.to_vec(),
+        };
+        let body = Body::Scatter {
+            x_label: String::new(),
+            y_label: String::new(),
+            groups: vec![group("a", &[1, 2]), group("b", &[3, 4])],
+        };
+        let figure = Figure { title: "t".into(), body };
+        assert!(mark(&figure, &BTreeSet::from([9])).is_none());
+        let marked = mark(&figure, &BTreeSet::from([2, 3])).unwrap();
+        let Body::Scatter { groups, .. } = marked.body else { panic!() };
+        let samples: Vec<_> = groups.iter().map(|g| (g.flagged, g.samples.clone())).collect();
+        assert_eq!(samples, [(false, vec![1]), (false, vec![4]), (true, vec![2, 3])]);
+        assert_eq!(groups[2].points, [[2.0, 0.0], [3.0, 0.0]]);
     }
 }

@@ -1,5 +1,7 @@
 //! The program in a real terminal: the screen as a terminal emulator sees it, and what is left when it ends.
 
+mod given_back;
+mod journey;
 mod screen;
 
 use laocoon::case::{Session, journal, verify};

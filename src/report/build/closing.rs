@@ -282,6 +282,13 @@ impl Builder<'_> {
             s.heading("Notes of the analyst");
             s.list(self.state.notes.iter().map(|(time, text)| format!("{time}: {text}")).collect());
         }
+        let judged = |e: &&crate::case::work::Entry| !matches!(e.work, crate::case::work::Work::Note(_));
+        let judged: Vec<String> =
+            self.state.work.standing().filter(judged).map(|e| format!("{}: {}", e.time, e.line())).collect();
+        if !judged.is_empty() {
+            s.heading("Verdicts and tags of the analyst");
+            s.list(judged);
+        }
         s
     }
 

@@ -1,14 +1,20 @@
 //! What commands do.
 
 use super::{App, Next, moved};
+use crate::case::diff::diff;
+use crate::case::{Judgement, Session, Topic};
+use crate::evidence::text::visible;
 use crate::tui::command::{Action, Motion};
+use crate::tui::drill;
 use crate::tui::export::Pending;
-use crate::tui::overlay::Mode;
+use crate::tui::overlay::{Mode, PICTURES, Zoom};
 use crate::tui::pane::Slot;
 use crate::tui::screen;
 use crate::tui::source::{Request, Step};
 use crate::tui::view::Subject;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 impl App {
     /// Carries out an action.
@@ -17,24 +23,14 @@ impl App {
     /// When a debug build is asked to, for the tests of the terminal.
     pub fn act(&mut self, action: &Action) -> Next {
         match action {
-            Action::Pane(pane) => self.ui.pane = *pane,
+            Action::Pane(pane) => {
+                self.browse();
+                self.ui.pane = *pane;
+            }
             Action::Focus(on) => self.focus(*on),
             Action::Move(motion) => self.travel(*motion),
-            Action::Open => {
-                if let Some(subject) = self.view().subject() {
-                    self.mode = match subject {
-                        Subject::Figure(id, name) if self.view().figure(&id, &name).figure().is_some() => {
-                            Mode::Zoom {
-                                figure: (id, name),
-                                cursor: self.view().cursor(self.ui.slot()),
-                                rows: false,
-                            }
-                        }
-                        subject => Mode::Detail { subject, scroll: 0 },
-                    };
-                }
-            }
-            Action::Back => {}
+            Action::Open => self.open(),
+            Action::Back => self.set_filter(""),
             Action::Run => {
                 if let Some(id) = self.view().chosen_procedure() {
                     self.request(Request::Run(id));
@@ -46,10 +42,53 @@ impl App {
                     self.request(Request::Stop(id));
                 }
             }
-            Action::Jobs => self.mode = Mode::Jobs { cursor: 0 },
-            Action::Note => self.mode = Mode::Note { text: String::new() },
-            Action::Export if self.exporter.is_none() => self.say(Err("no report writer here".into())),
-            Action::Export => self.mode = Mode::Export { cursor: 0 },
+            Action::Prefer => {
+                if let Some(id) = self.view().chosen_procedure() {
+                    self.request(Request::Prefer(id));
+                }
+            }
+            Action::Jobs => self.over(Mode::Jobs { cursor: 0 }),
+            Action::Note => self.over(Mode::Note { about: self.topic(), text: String::new() }),
+            Action::NoteCase => self.over(Mode::Note { about: Topic::Case, text: String::new() }),
+            Action::Judge => {
+                let about = self.topic();
+                let stands = self.state.work.judgement(&about);
+                let choice = stands.map_or(0, |(judgement, _)| {
+                    Judgement::ALL.iter().position(|j| *j == judgement).unwrap_or(0)
+                });
+                self.over(Mode::Judge { about, choice, text: String::new() });
+            }
+            Action::Tag => self.over(Mode::Tag { about: self.topic(), text: String::new() }),
+            Action::Undo => self.undo(false),
+            Action::Redo => self.undo(true),
+            Action::Copy(full) => return self.copy(*full),
+            Action::Compare => self.over(Mode::Compare { text: String::new(), cursor: 0 }),
+            Action::Guide => self.over(Mode::Guide { scroll: 0 }),
+            Action::Filter => {
+                let text = self.view().choice(self.ui.slot()).0.to_owned();
+                self.mode = Mode::Filter { text };
+            }
+            Action::Sort => self.sort(),
+            Action::Numbers => match &mut self.mode {
+                Mode::Zoom(zoom) => (zoom.rows, zoom.cursor) = (!zoom.rows, 0),
+                _ => {
+                    self.zoom();
+                    if let Mode::Zoom(zoom) = &mut self.mode {
+                        (zoom.rows, zoom.cursor) = (true, 0);
+                    }
+                }
+            },
+            Action::Freeze => {
+                self.frozen = !self.frozen;
+                self.changed = true;
+            }
+            Action::Export if self.exporter.is_none() => {
+                self.say(Err("no report writer here: `laocoon report` writes one from the session".into()));
+            }
+            Action::Export => {
+                let figure = if let Mode::Zoom(zoom) = &self.mode { Some(zoom.figure.clone()) } else { None };
+                self.over(Mode::Export { cursor: 0, figure });
+            }
             Action::Step(step) => self.step(*step),
             Action::Goto => self.mode = Mode::Goto { text: String::new() },
             Action::Zoom => self.zoom(),
@@ -60,7 +99,18 @@ impl App {
             Action::Suspend => return Next::Suspend,
             Action::Redraw => return Next::Redraw,
             Action::RunProcedure(id) => self.request(Request::Run(id.clone())),
+            Action::Show(id, name) => self.over(Mode::Zoom(Zoom::of((id.clone(), name.clone())))),
             Action::Explain(id) => self.mode = Mode::Help { page: Some(id.clone()), scroll: 0 },
+            #[cfg(debug_assertions)]
+            #[expect(
+                clippy::panic,
+                reason = "what this is for: the tests look whether the terminal is given back"
+            )]
+            Action::FailWorker => {
+                let worker = std::thread::spawn(|| panic!("provoked in a worker"));
+                let words = if worker.join().is_err() { "a worker failed" } else { "no worker failed" };
+                self.say(Err(words.into()));
+            }
             #[cfg(debug_assertions)]
             #[expect(
                 clippy::panic,
@@ -97,8 +147,89 @@ impl App {
             _ => {}
         }
         let view = self.view();
-        let to = moved(view.cursor(slot), slot.rows(&view), motion);
+        // Sorted bars are gone through as they stand.
+        let order = if slot == Slot::Anomaly { view.bar_order(slot) } else { None };
+        let at = view.cursor(slot);
+        let at = order.as_ref().and_then(|o| o.iter().position(|&i| i == at)).unwrap_or(at);
+        let to = moved(at, slot.rows(&view), motion);
+        let to = order.and_then(|o| o.get(to).copied()).unwrap_or(to);
         self.choose(slot, to);
+    }
+
+    /// `enter` on the panes: the page of a row, a class's evidence from its bar, a figure on the whole screen.
+    fn open(&mut self) {
+        let view = self.view();
+        let slot = self.ui.slot();
+        let Some(subject) = view.subject() else { return };
+        let mode = match subject {
+            Subject::Figure(id, name) if view.figure(&id, &name).figure().is_some() => {
+                let from_bar =
+                    (slot == Slot::Anomaly).then(|| drill::of_class(&view, view.class())).flatten();
+                from_bar.map_or_else(|| Mode::Zoom(self.zoomed((id, name))), |(_, mode)| mode)
+            }
+            subject => Mode::Detail { subject, scroll: 0 },
+        };
+        self.over(mode);
+    }
+
+    /// The next order of the rows of the focused box, or of the bars on the whole screen.
+    fn sort(&mut self) {
+        if let Mode::Zoom(zoom) = &mut self.mode {
+            (zoom.sorted, zoom.cursor) = (!zoom.sorted, 0);
+            return;
+        }
+        let slot = self.ui.slot();
+        let orders = slot.orders();
+        if orders.is_empty() {
+            return;
+        }
+        let (pane, at) = (self.ui.pane as usize, self.place());
+        let order = &mut self.ui.order[pane][at];
+        *order = (*order + 1) % orders.len();
+        let name = orders[*order];
+        self.ui.cursor[pane][at] = None;
+        self.say(Ok(format!("order: {name}")));
+    }
+
+    /// The place of the focused box in its pane.
+    fn place(&self) -> usize {
+        let slots = self.ui.pane.slots();
+        self.ui.focus[self.ui.pane as usize].min(slots.len() - 1)
+    }
+
+    /// Filters the rows of the focused box.
+    pub(super) fn set_filter(&mut self, text: &str) {
+        let (pane, at) = (self.ui.pane as usize, self.place());
+        if self.ui.filter[pane][at] != text {
+            text.clone_into(&mut self.ui.filter[pane][at]);
+            self.ui.cursor[pane][at] = None;
+        }
+    }
+
+    /// While a filter is typed its rows follow.
+    pub(super) fn refilter(&mut self) {
+        if let Mode::Filter { text } = &self.mode {
+            let text = text.clone();
+            self.set_filter(&text);
+        }
+    }
+
+    /// Reads another session, elsewhere, and shows it beside this one.
+    pub(super) fn compare(&mut self, path: PathBuf) {
+        let (send, answer) = channel();
+        let mine = Arc::clone(&self.state);
+        let name = visible(&path.display().to_string());
+        self.say(Ok(format!("reading {name}")));
+        std::thread::spawn(move || {
+            let other = Session::open(&path).map_err(|e| e.to_string());
+            let mode = other.map(|session| {
+                let diff = Arc::new(diff(&mine, &session.state()));
+                Mode::Compared { with: name, diff, scroll: 0 }
+            });
+            // Nobody listens any more when the workbench was left meanwhile.
+            let _ = send.send(mode);
+        });
+        self.comparing = Some(answer);
     }
 
     pub(super) fn choose(&mut self, slot: Slot, row: usize) {
@@ -113,22 +244,53 @@ impl App {
         let view = self.view();
         let all = view.all_figures();
         let here = self.ui.slot().figure(&view).map(|(id, name)| (id.to_owned(), name));
-        let cursor = if here.is_some() { view.cursor(self.ui.slot()) } else { 0 };
         let figure = here.filter(|f| all.contains(f)).or_else(|| all.first().cloned());
         if let Some(figure) = figure {
-            self.mode = Mode::Zoom { figure, cursor, rows: false };
+            let zoom = self.zoomed(figure);
+            self.over(Mode::Zoom(zoom));
         }
     }
 
-    pub(super) fn export(&mut self, cursor: usize) {
-        let Some(exporter) = &self.exporter else { return };
+    /// A figure enlarged from the box that shows it: at the row chosen there, in the order it has there.
+    fn zoomed(&self, figure: (String, String)) -> Zoom {
+        let view = self.view();
+        let slot = self.ui.slot();
+        let here = slot.figure(&view).is_some_and(|(id, name)| (id, &name) == (figure.0.as_str(), &figure.1));
+        let order = view.bar_order(slot).filter(|_| here);
+        let mut zoom = Zoom { sorted: order.is_some(), ..Zoom::of(figure) };
+        if here && slot != Slot::Clusters {
+            let at = view.cursor(slot);
+            let sorted = order.filter(|_| slot == Slot::Anomaly);
+            zoom.cursor = sorted.and_then(|o| o.iter().position(|&i| i == at)).unwrap_or(at);
+        }
+        zoom
+    }
+
+    pub(super) fn export(&mut self, cursor: usize, figure: Option<(String, String)>) {
+        let Some(exporter) = self.exporter.clone() else { return };
         if self.pending.is_some() {
-            self.say(Err("a report is being written already".into()));
+            self.say(Err("something is being written already".into()));
             return;
         }
-        if let Some(&format) = exporter.formats().get(cursor) {
-            self.pending = Some(Pending::start(exporter, format, Arc::clone(&self.state)));
-            self.say(Ok(format!("writing the {format} report")));
+        let state = Arc::clone(&self.state);
+        let pending = match figure {
+            None => exporter.formats().get(cursor).copied().map(|format| {
+                let exporter = Arc::clone(&exporter);
+                Pending::start(format, format!("{format} report"), move || exporter.export(format, &state))
+            }),
+            Some((id, name)) => {
+                let shown = self.view().figure(&id, &name);
+                let picture = shown.figure().cloned();
+                picture.zip(PICTURES.get(cursor).copied()).map(|(picture, format)| {
+                    let words = format!("{format} of {id} {name}");
+                    let name = format!("{id}-{name}");
+                    Pending::start(format, words, move || exporter.picture(&name, format, &picture))
+                })
+            }
+        };
+        if let Some(pending) = pending {
+            self.say(Ok(format!("writing the {}", visible(&pending.words))));
+            self.pending = Some(pending);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The workbench without a terminal: takes events, changes what is chosen, draws. Tests drive it directly.
 
 mod act;
+mod casework;
 mod keys;
 
-use super::command::Motion;
+use super::command::{Keymap, Motion};
 use super::export::{Exporter, Pending};
-use super::overlay::{self, Mode};
+use super::overlay::{self, Mode, Zoom};
 use super::paint::{Hit, Painter};
+use super::picker::Entry;
 use super::screen;
 use super::source::{Request, Source};
 use super::sweep::sweep;
+use super::symbols;
 use super::theme::Theme;
 use super::view::{Figures, Ui, View};
 use crate::case::CaseState;
@@ -18,6 +21,7 @@ use crossterm::event::{Event, KeyEventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 /// Rows that page up and page down move.
 const PAGE: usize = 10;
@@ -28,7 +32,7 @@ const LOOK: u32 = 5;
 const MOMENT: u32 = 80;
 
 /// What the run loop has to do after an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// Go on.
     Stay,
@@ -38,6 +42,8 @@ pub enum Next {
     Suspend,
     /// Clear and draw everything.
     Redraw,
+    /// Send a text to the terminal's clipboard.
+    Copy(String),
 }
 
 /// A line for the analyst in the bottom bar: a refusal until the next key, a success for a moment.
@@ -55,6 +61,14 @@ pub struct App {
     pub(super) theme: Theme,
     pub(super) ui: Ui,
     pub(super) mode: Mode,
+    /// What lies under the overlay on top, for the way back.
+    pub(super) trail: Vec<Mode>,
+    pub(super) keys: Arc<Keymap>,
+    others: Vec<Entry>,
+    comparing: Option<Receiver<Result<Mode, String>>>,
+    frozen: bool,
+    /// Whether something happened that a held screen does not show.
+    missed: bool,
     pub(super) message: Option<Message>,
     exporter: Option<Arc<dyn Exporter>>,
     pending: Option<Pending>,
@@ -89,6 +103,12 @@ impl App {
             theme,
             ui: Ui::default(),
             mode: Mode::Browse,
+            trail: Vec::new(),
+            keys: Arc::new(Keymap::default()),
+            others: Vec::new(),
+            comparing: None,
+            frozen: false,
+            missed: false,
             message,
             exporter,
             pending: None,
@@ -101,6 +121,13 @@ impl App {
         }
     }
 
+    /// With other keys, and with sessions to compare with.
+    #[must_use]
+    pub fn with(mut self, keys: Arc<Keymap>, others: Vec<Entry>) -> Self {
+        (self.keys, self.others) = (keys, others);
+        self
+    }
+
     /// What panes see.
     pub fn view(&self) -> View<'_> {
         View {
@@ -109,6 +136,8 @@ impl App {
             position: self.source.position(),
             theme: self.theme,
             ui: &self.ui,
+            keys: &self.keys,
+            frozen: self.frozen,
             source: self.source.as_ref(),
             figures: &self.figures,
         }
@@ -123,11 +152,16 @@ impl App {
     pub fn poll(&mut self) -> bool {
         let fresh = self.source.poll();
         self.polls = self.polls.wrapping_add(1);
+        self.missed |= fresh;
+        let fresh = self.missed && !self.frozen;
         if fresh {
+            self.missed = false;
             self.state = self.source.state();
             self.figures.retry();
         }
-        if fresh || (!self.live.is_empty() && self.polls.is_multiple_of(LOOK)) {
+        if self.frozen {
+            // The picture is held, the work is not.
+        } else if fresh || (!self.live.is_empty() && self.polls.is_multiple_of(LOOK)) {
             self.live = self.source.live();
             self.changed = true;
         }
@@ -136,12 +170,25 @@ impl App {
             self.changed = true;
         }
         if let Some(result) = self.pending.as_ref().and_then(Pending::poll) {
-            let format = self.pending.take().map_or("", |p| p.format);
+            let (format, words) = self.pending.take().map_or(("", String::new()), |p| (p.format, p.words));
             let done = result.and_then(|done| {
                 let request = Request::Exported { format: format.to_owned(), sha256: done.sha256 };
-                self.source.ask(request).map(|_| format!("{format} report written: {}", done.path.display()))
+                self.source.ask(request).map(|_| format!("{words} written: {}", done.path.display()))
             });
             self.say(done);
+        }
+        match self.comparing.as_ref().map(Receiver::try_recv) {
+            Some(Ok(Ok(mode))) => {
+                self.comparing = None;
+                self.message = None;
+                self.over(mode);
+            }
+            Some(Ok(Err(why))) => {
+                self.comparing = None;
+                self.say(Err(why));
+            }
+            Some(Err(TryRecvError::Disconnected)) => self.comparing = None,
+            Some(Err(TryRecvError::Empty)) | None => {}
         }
         std::mem::take(&mut self.changed)
     }
@@ -182,22 +229,56 @@ impl App {
                 message: self.message.as_ref(),
                 exporting: self.pending.is_some(),
                 formats,
+                others: &self.others,
             },
         );
         let hits = painter.hits;
         self.hits = hits;
         self.most = most;
         match &mut self.mode {
-            Mode::Help { scroll, .. } | Mode::Detail { scroll, .. } => *scroll = (*scroll).min(most),
-            Mode::Palette { cursor, .. }
-            | Mode::Jobs { cursor }
-            | Mode::Export { cursor }
-            | Mode::Zoom { cursor, .. } => {
-                *cursor = (*cursor).min(most);
-            }
-            Mode::Browse | Mode::Note { .. } | Mode::Goto { .. } | Mode::Quit => {}
+            Mode::Help { scroll: at, .. }
+            | Mode::Detail { scroll: at, .. }
+            | Mode::Compared { scroll: at, .. }
+            | Mode::Guide { scroll: at }
+            | Mode::Palette { cursor: at, .. }
+            | Mode::Compare { cursor: at, .. }
+            | Mode::Jobs { cursor: at }
+            | Mode::Export { cursor: at, .. }
+            | Mode::Zoom(Zoom { cursor: at, .. }) => *at = (*at).min(most),
+            Mode::Browse
+            | Mode::Note { .. }
+            | Mode::Goto { .. }
+            | Mode::Judge { .. }
+            | Mode::Tag { .. }
+            | Mode::Filter { .. }
+            | Mode::Quit => {}
         }
         sweep(frame.buffer_mut());
+        symbols::finish(frame.buffer_mut(), self.theme);
+    }
+
+    /// Opens an overlay over what is there; `esc` leads back.
+    pub(super) fn over(&mut self, mode: Mode) {
+        /// Deeper than any way through the figures; a way round in circles forgets its start.
+        const DEEPEST: usize = 64;
+        let below = std::mem::replace(&mut self.mode, mode);
+        if below != Mode::Browse {
+            if self.trail.len() >= DEEPEST {
+                self.trail.remove(0);
+            }
+            self.trail.push(below);
+        }
+    }
+
+    /// Closes the overlay on top.
+    pub(super) fn back(&mut self) {
+        self.mode = self.trail.pop().unwrap_or_default();
+    }
+
+    /// Closes everything that lies over the panes.
+    pub(super) fn browse(&mut self) {
+        self.trail.clear();
+        self.mode = Mode::Browse;
     }
 
     /// Takes a terminal event.
@@ -211,10 +292,16 @@ impl App {
                 self.changed = true;
                 let flat = text.replace(['\r', '\n', '\t'], " ");
                 match &mut self.mode {
-                    Mode::Note { text } | Mode::Goto { text } => type_in(text, &flat),
+                    Mode::Note { text, .. }
+                    | Mode::Goto { text }
+                    | Mode::Judge { text, .. }
+                    | Mode::Tag { text, .. }
+                    | Mode::Filter { text }
+                    | Mode::Compare { text, .. } => type_in(text, &flat),
                     Mode::Palette { query, .. } => type_in(query, &flat),
                     _ => {}
                 }
+                self.refilter();
                 Next::Stay
             }
             Event::Mouse(mouse) => self.mouse(*mouse),

@@ -1,8 +1,10 @@
 //! The one table of commands: keys, bottom bar, `?`, palette and documentation all come from it.
 
+mod keymap;
 mod offers;
 mod table;
 
+pub use keymap::Keymap;
 pub use offers::{Offer, fuzzy, offers};
 pub use table::COMMANDS;
 
@@ -53,8 +55,34 @@ pub enum Action {
     Stop,
     /// Shows the jobs.
     Jobs,
-    /// Writes a note.
+    /// Writes a note about what is chosen.
     Note,
+    /// Writes a note about the case as a whole.
+    NoteCase,
+    /// Asks for the analyst's verdict on what is chosen.
+    Judge,
+    /// Sets a tag on what is chosen, or takes it off.
+    Tag,
+    /// Takes back the last note, verdict or tag.
+    Undo,
+    /// Brings back what was taken back last.
+    Redo,
+    /// Sends what is chosen to the terminal's clipboard, in a line or (`true`) in full as Markdown.
+    Copy(bool),
+    /// Shows another session beside this one.
+    Compare,
+    /// Says what is known, what is missing and what to do next.
+    Guide,
+    /// Filters the rows of a list.
+    Filter,
+    /// Puts rows or bars in another order.
+    Sort,
+    /// Turns a picture to its numbers and back.
+    Numbers,
+    /// Holds the screen still, or lets it go on.
+    Freeze,
+    /// Has a waiting job begin before the others.
+    Prefer,
     /// Exports a report.
     Export,
     /// Steps through a replay.
@@ -75,8 +103,13 @@ pub enum Action {
     Redraw,
     /// Runs a procedure by id (palette only).
     RunProcedure(String),
+    /// Shows a picture of a procedure by its name (palette only).
+    Show(String, String),
     /// Shows the page of a procedure (palette only).
     Explain(String),
+    /// Has a worker panic, so that the tests can see the panes stay.
+    #[cfg(debug_assertions)]
+    FailWorker,
     /// Panics, so that the tests can see the terminal given back.
     #[cfg(debug_assertions)]
     Panic,
@@ -120,6 +153,7 @@ impl Chord {
             KeyCode::F(n) => format!("F{n}"),
             other => format!("{other:?}").to_lowercase(),
         };
+        let base = if self.1.contains(KeyModifiers::ALT) { format!("alt-{base}") } else { base };
         if self.1.contains(KeyModifiers::CONTROL) { format!("^{base}") } else { base }
     }
 }
@@ -173,11 +207,6 @@ pub struct Command {
     pub valid: fn(&View) -> Result<(), String>,
 }
 
-/// The command of a chord.
-pub fn find(chord: Chord) -> Option<&'static Command> {
-    COMMANDS.iter().find(|c| c.keys.contains(&chord))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,7 +236,8 @@ mod tests {
     #[test]
     fn capitals_come_with_or_without_shift() {
         for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
-            let found = find(Chord::of(&KeyEvent::new(KeyCode::Char('R'), modifiers))).unwrap();
+            let found =
+                Keymap::usual().find(Chord::of(&KeyEvent::new(KeyCode::Char('R'), modifiers))).unwrap();
             assert_eq!(found.id, "run-all");
         }
         assert_eq!(ctrl('x').name(), "^X");

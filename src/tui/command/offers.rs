@@ -27,7 +27,7 @@ pub fn offers(view: &View) -> Vec<Offer> {
         .filter(moves)
         .map(|c| Offer {
             name: c.id.replace('-', " "),
-            keys: c.keys.iter().map(|k| k.name()).collect::<Vec<_>>().join(" "),
+            keys: view.keys.keys(c.id).iter().map(|k| k.name()).collect::<Vec<_>>().join(" "),
             help: c.help.to_owned(),
             action: c.action.clone(),
             refused: (c.valid)(view).err(),
@@ -53,14 +53,19 @@ pub fn offers(view: &View) -> Vec<Offer> {
             all.push(plain(format!("explain {}", planned.id), about.title, action, None));
         }
     }
-    #[cfg(debug_assertions)]
-    all.push(Offer {
-        name: "provoke a panic".into(),
+    let show = |(procedure, name): (String, String)| Offer {
+        name: format!("show {procedure} {name}"),
         keys: String::new(),
-        help: "debug builds only".into(),
-        action: Action::Panic,
+        help: "the picture on the whole screen".into(),
+        action: Action::Show(procedure, name),
         refused: None,
-    });
+    };
+    all.extend(view.all_figures().into_iter().map(show));
+    #[cfg(debug_assertions)]
+    for (name, action) in [("provoke a panic", Action::Panic), ("fail a worker", Action::FailWorker)] {
+        let help = "debug builds only".into();
+        all.push(Offer { name: name.into(), keys: String::new(), help, action, refused: None });
+    }
     all
 }
 

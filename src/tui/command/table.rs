@@ -5,7 +5,7 @@ use super::{Action, Chord, Command, Group, Motion, ch, code, ctrl};
 use crate::tui::pane::Pane;
 use crate::tui::source::Step;
 use crate::tui::standing::Standing;
-use crate::tui::view::View;
+use crate::tui::view::{Subject, View};
 use crossterm::event::KeyCode;
 
 type Valid = fn(&View) -> Result<(), String>;
@@ -81,11 +81,42 @@ pub static COMMANDS: &[Command] = &[
     row("open", &[code(KeyCode::Enter)], Look, Action::Open, can_open, "all about what is chosen")
         .bar(4, "open"),
     row("zoom", &[ch('z')], Look, Action::Zoom, can_zoom, "a picture on the whole screen").bar(5, "zoom"),
+    row("numbers", &[ch('#')], Look, Action::Numbers, can_zoom, "a picture's numbers, and back"),
+    row(
+        "filter",
+        &[ch('/')],
+        Look,
+        Action::Filter,
+        can_filter,
+        "only rows with these words; with !, without them",
+    )
+    .bar(7, "filter"),
+    row("sort", &[ch('s')], Look, Action::Sort, can_sort, "rows or bars in another order"),
+    row("guide", &[ch('w')], Look, Action::Guide, always, "what is known, what is missing, what to do next")
+        .bar(6, "what next"),
+    row("compare", &[ch('c')], Look, Action::Compare, always, "another session beside this one"),
+    row("copy", &[ch('y')], Look, Action::Copy(false), can_copy, "send it to the terminal's clipboard"),
+    row("copy-markdown", &[ch('Y')], Look, Action::Copy(true), can_copy, "the same in full, as Markdown"),
+    row("freeze", &[ch('f')], Look, Action::Freeze, always, "hold the screen still; work goes on"),
     row("stop", &[ctrl('x')], Work, Action::Stop, can_stop, "stop the job shown below").bar(1, "stop"),
     row("run-all", &[ch('R')], Work, Action::RunAll, can_run_all, "run everything planned").bar(2, "run all"),
     row("run", &[ch('r')], Work, Action::Run, can_run, "run the chosen procedure").bar(3, "run"),
     row("jobs", &[ch('J')], Work, Action::Jobs, always, "jobs with their logs"),
-    row("note", &[ch('n')], Work, Action::Note, writable, "write a note into the journal").bar(6, "note"),
+    row("prefer", &[ch('p')], Work, Action::Prefer, can_prefer, "begin the chosen job before the others"),
+    row(
+        "verdict",
+        &[ch('v')],
+        Work,
+        Action::Judge,
+        can_judge,
+        "your verdict: confirm or dismiss, with the reason",
+    )
+    .bar(5, "verdict"),
+    row("note", &[ch('n')], Work, Action::Note, writable, "a note about what is chosen").bar(6, "note"),
+    row("note-case", &[ch('N')], Work, Action::NoteCase, writable, "a note about the case as a whole"),
+    row("tag", &[ch('T')], Work, Action::Tag, can_tag, "set a tag, or take it off"),
+    row("undo", &[ch('u')], Work, Action::Undo, can_undo, "take back your last note, verdict or tag"),
+    row("redo", &[ch('U')], Work, Action::Redo, can_redo, "bring it back"),
     row("export", &[ch('e')], Work, Action::Export, always, "write a report").bar(6, "export"),
     row("step-back", &[ch('[')], Replay, Action::Step(Step::Back), not_first, "one event back")
         .bar(1, "back"),
@@ -152,6 +183,57 @@ fn can_run_all(view: &View) -> Result<(), String> {
     } else {
         Err("everything planned has run: r runs the chosen one again".into())
     }
+}
+
+fn can_prefer(view: &View) -> Result<(), String> {
+    writable(view)?;
+    let waits = |id: &String| view.live.iter().any(|j| j.procedure == *id && !j.running);
+    match view.chosen_procedure() {
+        Some(id) if waits(&id) => Ok(()),
+        Some(id) => Err(format!("{id} does not wait for its turn")),
+        None => Err("no procedure is chosen".into()),
+    }
+}
+
+fn can_judge(view: &View) -> Result<(), String> {
+    writable(view)?;
+    match view.subject() {
+        Some(Subject::Finding(_) | Subject::Procedure(_) | Subject::Figure(..)) => Ok(()),
+        _ => Err("a verdict is on a finding or a procedure: choose one".into()),
+    }
+}
+
+fn can_tag(view: &View) -> Result<(), String> {
+    writable(view)?;
+    if view.subject().is_some() { Ok(()) } else { Err("nothing is chosen here".into()) }
+}
+
+fn can_undo(view: &View) -> Result<(), String> {
+    writable(view)?;
+    match view.state.work.undoable() {
+        Some(_) => Ok(()),
+        None => Err("nothing to take back: no note, verdict or tag of yours stands".into()),
+    }
+}
+
+fn can_redo(view: &View) -> Result<(), String> {
+    writable(view)?;
+    match view.state.work.redoable() {
+        Some(_) => Ok(()),
+        None => Err("nothing was taken back".into()),
+    }
+}
+
+fn can_copy(view: &View) -> Result<(), String> {
+    if view.subject().is_some() { Ok(()) } else { Err("nothing is chosen here".into()) }
+}
+
+fn can_filter(view: &View) -> Result<(), String> {
+    if view.ui.slot().is_list() { Ok(()) } else { Err("this box is no list: tab to one".into()) }
+}
+
+fn can_sort(view: &View) -> Result<(), String> {
+    if view.ui.slot().orders().len() > 1 { Ok(()) } else { Err("this box has one order only".into()) }
 }
 
 fn can_stop(view: &View) -> Result<(), String> {

@@ -9,8 +9,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 /// What the marks mean; shown under the keys.
-const MARKS: [(&str, &str); 8] = [
+const MARKS: [(&str, &str); 10] = [
     ("!", "flagged"),
+    ("✓", "confirmed by you"),
+    ("~", "dismissed by you"),
     ("-", "nothing found (not \"clean\")"),
     ("?", "inconclusive"),
     ("…", "running"),
@@ -30,7 +32,7 @@ pub(super) fn keys(view: &View, p: &mut Painter, area: Rect, scroll: usize) -> u
         }
         lines.push(Line::styled(group.name(), view.theme.strong()));
         for command in COMMANDS.iter().filter(|c| c.group == group) {
-            let keys = command.keys.iter().map(|k| k.name()).collect::<Vec<_>>().join(" ");
+            let keys = view.keys.keys(command.id).iter().map(|k| k.name()).collect::<Vec<_>>().join(" ");
             let refused = (command.valid)(view).err();
             let style = if refused.is_some() { view.theme.dim() } else { view.theme.text() };
             let why = refused.map_or(String::new(), |w| format!("  ({w})"));

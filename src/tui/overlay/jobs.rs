@@ -1,8 +1,9 @@
 //! The jobs with progress, time left and log; `^X` stops the chosen one.
 
 use crate::evidence::text::visible;
+use crate::procedure::Phase;
 use crate::tui::paint::Painter;
-use crate::tui::standing::{share, share_text};
+use crate::tui::standing::{Standing, share, share_text};
 use crate::tui::text::{clock, fit, width};
 use crate::tui::view::View;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -11,22 +12,35 @@ use ratatui::widgets::{LineGauge, Widget};
 
 pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, cursor: usize) -> usize {
     let jobs = view.live;
-    let inner = p.overlay(area, 90, area.height, "jobs", "^X stops the chosen one · esc close");
-    if jobs.is_empty() {
+    let inner = p.overlay(
+        area,
+        90,
+        area.height,
+        "jobs",
+        &format!(
+            "{} stops the chosen one · {} begins it next · enter its page · esc",
+            view.keys.name("stop"),
+            view.keys.name("prefer")
+        ),
+    );
+    let broken = broken(view);
+    if jobs.is_empty() && broken.is_empty() {
         let next = if view.read_only() {
             "this is a replay: nothing runs"
         } else {
-            "next: R runs everything planned"
+            &format!("next: {} runs everything planned", view.keys.name("run-all"))
         };
-        p.message(inner, ("no job runs", view.theme.strong()), &[(next.into(), view.theme.dim())]);
+        p.message(inner, ("no job runs", view.theme.strong()), &[(next.to_owned(), view.theme.dim())]);
         return 0;
     }
-    let cursor = cursor.min(jobs.len() - 1);
-    let rows = (jobs.len() as u16).min(inner.height / 2).max(1);
+    let all = jobs.len() + broken.len();
+    let cursor = cursor.min(all - 1);
+    let rows = (all as u16 + u16::from(jobs.is_empty())).min(inner.height / 2).max(1);
     let [list, bar, log] =
         Layout::vertical([Constraint::Length(rows), Constraint::Length(3), Constraint::Fill(1)]).areas(inner);
     let names = jobs.iter().map(|j| width(&j.procedure)).max().unwrap_or(0).min(30);
-    let lines: Vec<Line> = jobs
+    let names = broken.iter().map(|(id, _)| width(id)).max().unwrap_or(0).max(names).min(30);
+    let mut lines: Vec<Line> = jobs
         .iter()
         .map(|j| {
             let word = match (j.stopping, j.running) {
@@ -45,8 +59,22 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, cursor: usize) -> u
             ])
         })
         .collect();
+    let again = view.keys.name("run");
+    lines.extend(broken.iter().map(|(id, standing)| {
+        let text = format!("  {:<9} {}", standing.word(), visible(&standing.remark()));
+        Line::from(vec![
+            Span::raw(fit(&visible(id), names)),
+            Span::styled(text, standing.style(view.theme)),
+            Span::styled(format!("  {again}: again"), view.theme.dim()),
+        ])
+    }));
     p.list(list, 0, &lines, cursor, true);
-    let job = &jobs[cursor];
+    let Some(job) = jobs.get(cursor) else {
+        if jobs.is_empty() {
+            p.line(bar, 1, Line::styled("no job runs", view.theme.strong()));
+        }
+        return all - 1;
+    };
     let line = Rect { y: bar.y + 1, height: 1, ..bar }.intersection(bar);
     LineGauge::default()
         .ratio(share(job))
@@ -61,5 +89,14 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, cursor: usize) -> u
     for (i, text) in job.log.iter().skip(skipped).enumerate() {
         p.line(log, i, Line::styled(visible(text), view.theme.dim()));
     }
-    jobs.len() - 1
+    all - 1
+}
+
+/// Procedures that came to an end without an outcome: they can be asked for again.
+pub fn broken<'a>(view: &View<'a>) -> Vec<(&'a str, Standing<'a>)> {
+    let ids = Phase::ALL.iter().flat_map(|&phase| view.procedures(phase));
+    let standings = ids.map(|id| (id, view.standing(id)));
+    standings
+        .filter(|(_, s)| matches!(s, Standing::Failed(_) | Standing::Stopped(..) | Standing::Interrupted))
+        .collect()
 }

@@ -1,23 +1,34 @@
 //! What lies over the panes: one at a time, closed by `esc`.
 
+mod compare;
 mod detail;
 mod export;
+mod guide;
 mod help;
 mod jobs;
+mod judge;
 mod note;
 mod palette;
 mod quit;
 mod zoom;
 
+pub use compare::fitting;
+pub use export::PICTURES;
+pub use jobs::broken;
 pub use note::LONGEST;
 pub use palette::matches;
+pub use zoom::Zoom;
 
 use super::paint::Painter;
+use super::screen::Extra;
 use super::view::{Subject, View};
+use crate::case::Topic;
+use crate::case::diff::Diff;
 use ratatui::layout::Rect;
+use std::sync::Arc;
 
 /// What the keys act on.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Mode {
     /// The panes.
     #[default]
@@ -43,8 +54,52 @@ pub enum Mode {
     },
     /// A note being written.
     Note {
+        /// What it is about.
+        about: Topic,
         /// What was typed.
         text: String,
+    },
+    /// The analyst's verdict being given.
+    Judge {
+        /// What it is about.
+        about: Topic,
+        /// Place in [`Judgement::ALL`](crate::case::Judgement::ALL).
+        choice: usize,
+        /// The reason, as typed.
+        text: String,
+    },
+    /// A tag being named.
+    Tag {
+        /// What it is on.
+        about: Topic,
+        /// What was typed.
+        text: String,
+    },
+    /// The words that the rows of the focused box are filtered by, as they are typed.
+    Filter {
+        /// What was typed.
+        text: String,
+    },
+    /// Which session to compare with.
+    Compare {
+        /// What was typed.
+        text: String,
+        /// Chosen session.
+        cursor: usize,
+    },
+    /// Another session beside this one.
+    Compared {
+        /// Its name.
+        with: String,
+        /// What differs.
+        diff: Arc<Diff>,
+        /// First line shown.
+        scroll: usize,
+    },
+    /// What is known, what is missing, what to do next.
+    Guide {
+        /// First line shown.
+        scroll: usize,
     },
     /// A moment of a replay being named.
     Goto {
@@ -55,6 +110,8 @@ pub enum Mode {
     Export {
         /// Chosen format.
         cursor: usize,
+        /// The picture to export; `None`: the report.
+        figure: Option<(String, String)>,
     },
     /// Everything about one thing.
     Detail {
@@ -64,14 +121,7 @@ pub enum Mode {
         scroll: usize,
     },
     /// A picture on the whole screen.
-    Zoom {
-        /// Procedure and name of the figure.
-        figure: (String, String),
-        /// The chosen bar, image or row in it.
-        cursor: usize,
-        /// Whether its numbers are shown instead.
-        rows: bool,
-    },
+    Zoom(Zoom),
     /// Leave although a job runs?
     Quit,
 }
@@ -79,22 +129,38 @@ pub enum Mode {
 impl Mode {
     /// Whether typed characters are text.
     pub fn typing(&self) -> bool {
-        matches!(self, Mode::Palette { .. } | Mode::Note { .. } | Mode::Goto { .. })
+        matches!(
+            self,
+            Mode::Palette { .. }
+                | Mode::Note { .. }
+                | Mode::Goto { .. }
+                | Mode::Judge { .. }
+                | Mode::Tag { .. }
+                | Mode::Filter { .. }
+                | Mode::Compare { .. }
+        )
     }
 
     /// Draws it over the panes; how far it can be scrolled.
-    pub fn draw(&self, view: &View, p: &mut Painter, area: Rect, formats: &[&'static str]) -> usize {
+    pub fn draw(&self, view: &View, p: &mut Painter, area: Rect, extra: &Extra) -> usize {
         match self {
-            Mode::Browse => 0,
+            Mode::Browse | Mode::Filter { .. } => 0,
             Mode::Help { page: None, scroll } => help::keys(view, p, area, *scroll),
             Mode::Help { page: Some(id), scroll } => help::page(view, p, area, id, *scroll),
             Mode::Palette { query, cursor } => palette::draw(view, p, area, query, *cursor),
             Mode::Jobs { cursor } => jobs::draw(view, p, area, *cursor),
-            Mode::Note { text } => note::draw(p, area, text),
+            Mode::Note { about, text } => note::draw(p, area, about, text),
+            Mode::Judge { about, choice, text } => judge::verdict(view, p, area, about, *choice, text),
+            Mode::Tag { about, text } => judge::tag(view, p, area, about, text),
+            Mode::Compare { text, cursor } => compare::choose(view, p, area, extra.others, text, *cursor),
+            Mode::Compared { with, diff, scroll } => compare::show(view, p, area, with, diff, *scroll),
+            Mode::Guide { scroll } => guide::draw(view, p, area, *scroll),
             Mode::Goto { text } => note::goto(p, area, text),
-            Mode::Export { cursor } => export::draw(p, area, formats, *cursor),
+            Mode::Export { cursor, figure } => {
+                export::draw(p, area, extra.formats, *cursor, figure.is_some())
+            }
             Mode::Detail { subject, scroll } => detail::draw(view, p, area, subject, *scroll),
-            Mode::Zoom { figure, cursor, rows } => zoom::draw(view, p, area, figure, *cursor, *rows),
+            Mode::Zoom(zoom) => zoom::draw(view, p, area, zoom),
             Mode::Quit => quit::draw(view, p, area),
         }
     }

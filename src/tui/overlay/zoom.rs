@@ -1,46 +1,89 @@
-//! A picture on the whole screen, or its numbers.
+//! A picture on the whole screen, or its numbers; of a scatter, the chosen sample beside it.
 
 use crate::evidence::text::visible;
-use crate::figure::rows;
+use crate::figure::{Body, Figure, Group, rows};
 use crate::tui::paint::Painter;
-use crate::tui::view::{Shown, View};
-use crate::tui::widget::{FigureView, axes, choices};
-use ratatui::layout::Rect;
+use crate::tui::pane::detail;
+use crate::tui::pane::parts::reordered;
+use crate::tui::text::num;
+use crate::tui::view::{Shown, Subject, View, tallest_first};
+use crate::tui::widget::{FigureView, Scatter, Thumbnails, axes, choices, flat};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-pub(super) fn draw(
-    view: &View,
-    p: &mut Painter,
-    area: Rect,
-    figure: &(String, String),
-    cursor: usize,
-    numbers: bool,
-) -> usize {
+/// A figure on the whole screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zoom {
+    /// Procedure and name of the figure.
+    pub figure: (String, String),
+    /// The chosen bar, image, row or point, as shown.
+    pub cursor: usize,
+    /// Whether its numbers are shown instead.
+    pub rows: bool,
+    /// Whether bars stand by their length.
+    pub sorted: bool,
+}
+
+impl Zoom {
+    /// Of a figure, from its start.
+    pub fn of(figure: (String, String)) -> Self {
+        Self { figure, cursor: 0, rows: false, sorted: false }
+    }
+
+    /// The bar that is chosen, by its own place.
+    pub fn bar(&self, figure: &Figure) -> usize {
+        match &figure.body {
+            Body::Bars { bars, .. } if self.sorted => {
+                tallest_first(bars).get(self.cursor).copied().unwrap_or(self.cursor)
+            }
+            _ => self.cursor,
+        }
+    }
+
+    /// The sample that is chosen in a scatter.
+    pub fn sample(&self, view: &View) -> Option<usize> {
+        let shown = view.marked(&self.figure.0, &self.figure.1);
+        let Body::Scatter { groups, .. } = &shown.figure()?.body else { return None };
+        let (group, at) = *flat(groups).get(self.cursor)?;
+        groups[group].samples.get(at).copied()
+    }
+}
+
+pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usize {
+    let figure = &zoom.figure;
     let all = view.all_figures();
-    let shown = view.figure(&figure.0, &figure.1);
+    let shown = view.marked(&figure.0, &figure.1);
     let at = all.iter().position(|f| f == figure).map_or(0, |i| i + 1);
     let name = format!("{} · {} ({at} of {})", visible(&figure.0), visible(&figure.1), all.len());
-    let keys = if numbers {
-        "←→ other pictures · enter picture · esc close"
-    } else {
-        "←→ other pictures · enter numbers · esc close"
-    };
-    let inner = p.overlay(area, area.width, area.height, &name, keys);
+    let onward = crate::tui::drill::onward(view, zoom)
+        .map_or(String::new(), |(words, _)| format!("enter: {words} · "));
+    let numbers = view.keys.name("numbers");
+    let turn = if zoom.rows { "picture" } else { "numbers" };
+    let keys = format!("{onward}esc back · {numbers} {turn} · ←→ other pictures");
+    let inner = p.overlay(area, area.width, area.height, &name, &keys);
     match &shown {
         Shown::Final(f) | Shown::Partial(f) => {
-            let lines = if numbers { rows::plain(f) } else { String::new() };
-            let lines: Vec<Line> = lines.lines().map(|l| Line::raw(l.to_owned())).collect();
-            if numbers {
-                p.scrolled(inner, &lines, cursor);
+            if zoom.rows {
+                let text = rows::plain(f);
+                let lines: Vec<Line> = text.lines().map(|l| Line::raw(l.to_owned())).collect();
+                p.scrolled(inner, &lines, zoom.cursor);
                 return super::most(lines.len(), inner);
             }
             p.line(inner, 0, Line::styled(visible(&f.title), view.theme.strong()));
             p.line(inner, 1, Line::styled(visible(&axes(f)), view.theme.dim()));
             let rest =
                 Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner }.intersection(inner);
-            let chosen = (choices(f) > 0).then_some(cursor);
+            if let Body::Scatter { groups, .. } = &f.body {
+                return scatter(view, p, rest, groups, zoom.cursor);
+            }
+            let sorted = match &f.body {
+                Body::Bars { bars, .. } if zoom.sorted => Some(reordered(f, &tallest_first(bars))),
+                _ => None,
+            };
+            let f = sorted.as_ref().unwrap_or(f);
+            let chosen = (choices(f) > 0).then_some(zoom.cursor);
             FigureView { figure: f, theme: view.theme, cursor: chosen }.render(rest, p.buf);
             choices(f).saturating_sub(1)
         }
@@ -61,4 +104,51 @@ pub(super) fn draw(
             0
         }
     }
+}
+
+/// The points, and beside them the chosen one: which sample it is, where it lies, what it looks like.
+fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], cursor: usize) -> usize {
+    let order = flat(groups);
+    let cursor = cursor.min(order.len().saturating_sub(1));
+    let [plot, side] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(28.min(area.width / 2))]).areas(area);
+    Scatter { groups, theme: view.theme, cursor: Some(cursor) }.render(plot, p.buf);
+    let Some(&(group, at)) = order.get(cursor) else { return 0 };
+    let side = Rect { x: side.x + 1, width: side.width.saturating_sub(1), ..side };
+    let group = &groups[group];
+    let sample = group.samples.get(at).copied();
+    let name = sample.map_or_else(|| format!("point {}", at + 1), |s| format!("sample {s}"));
+    p.line(side, 0, Line::styled(name, view.theme.strong()));
+    let style = if group.flagged { view.theme.alarm() } else { view.theme.text() };
+    p.line(side, 1, Line::styled(visible(&group.name), style));
+    let [x, y] = group.points.get(at).copied().unwrap_or_default();
+    p.line(side, 2, Line::styled(format!("{} , {}", num(x), num(y)), view.theme.dim()));
+    p.line(side, 3, Line::styled(format!("{} of {} · ↑↓", cursor + 1, order.len()), view.theme.dim()));
+    // What other procedures and the analyst say of it, shortly; then its picture.
+    let mut row = 4;
+    if let (Some(index), Some(set)) = (sample, view.training()) {
+        let subject = Subject::Sample(set.to_owned(), index);
+        let said = detail::lines(view, &subject, usize::from(side.width));
+        for line in said.into_iter().skip(1).take(5) {
+            p.line(side, row, line);
+            row += 1;
+        }
+    }
+    let used = (row as u16 + 1).min(side.height);
+    let below = Rect { y: side.y + used, height: side.height - used, ..side };
+    match sample.and_then(|s| view.sample(s)) {
+        Some(image) => {
+            let images = [image];
+            Thumbnails { images: &images, first: 0, theme: view.theme }.render(below, p.buf);
+        }
+        None => {
+            p.text(
+                below,
+                0,
+                "its picture is not in the session, and the evidence is not at hand",
+                view.theme.dim(),
+            );
+        }
+    }
+    order.len().saturating_sub(1)
 }

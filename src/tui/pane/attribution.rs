@@ -14,7 +14,8 @@
 //! ```
 
 use super::detail::Page;
-use super::parts::{beside, frame, procedures, standing};
+use super::listing::listed;
+use super::parts::{beside, frame, procedures, standing, unfit};
 use super::{Slot, WIDE, place};
 use crate::evidence::text::visible;
 use crate::procedure::Phase;
@@ -66,6 +67,13 @@ pub(super) struct Technique<'a> {
     findings: Vec<(String, &'a Value)>,
 }
 
+impl Technique<'_> {
+    /// What a filter looks at.
+    pub(super) fn text(&self) -> String {
+        format!("{} {} {}", self.catalogue, self.id, self.name)
+    }
+}
+
 /// The mapped techniques, each once: those the findings are, then the merely related ones.
 pub(super) fn techniques<'a>(view: &View<'a>) -> Vec<Technique<'a>> {
     let mut all: Vec<Technique> = Vec::new();
@@ -95,7 +103,7 @@ pub(super) fn toolkits<'a>(view: &View<'a>) -> &'a [Value] {
 }
 
 /// What a candidate is called.
-fn candidate(entry: &Value) -> String {
+pub(super) fn candidate(entry: &Value) -> String {
     match (field(entry, &["toolkit"]), field(entry, &["attack"])) {
         (toolkit, attack) if attack.is_empty() => toolkit,
         (toolkit, attack) => format!("{toolkit}: {attack}"),
@@ -144,9 +152,13 @@ fn technique_list(view: &View, p: &mut Painter, area: Rect) {
         }
         return;
     }
-    let rows: Vec<Line> = all
-        .iter()
-        .map(|t| {
+    if unfit(view, p, inner, Slot::Techniques) {
+        return;
+    }
+    let rows: Vec<Line> = listed(view, Slot::Techniques)
+        .into_iter()
+        .map(|i| {
+            let t = &all[i];
             let style = if t.related { view.theme.dim() } else { view.theme.text() };
             Line::from(vec![
                 Span::styled(fit(t.catalogue, 7), view.theme.dim()),
@@ -179,9 +191,13 @@ fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
         return;
     }
     let names = usize::from(inner.width).saturating_sub(10);
-    let rows: Vec<Line> = all
-        .iter()
-        .map(|t| {
+    if unfit(view, p, inner, Slot::Toolkits) {
+        return;
+    }
+    let rows: Vec<Line> = listed(view, Slot::Toolkits)
+        .into_iter()
+        .map(|i| {
+            let t = &all[i];
             Line::from(vec![
                 Span::raw(fit(&candidate(t), names)),
                 Span::raw(" "),
@@ -200,7 +216,8 @@ fn toolkit_list(view: &View, p: &mut Painter, area: Rect) {
 
 /// What speaks for the chosen toolkit and what against it.
 fn weighing(view: &View, p: &mut Painter, area: Rect) {
-    let chosen = toolkits(view).get(view.cursor(Slot::Toolkits));
+    let row = listed(view, Slot::Toolkits).get(view.cursor(Slot::Toolkits)).copied();
+    let chosen = row.and_then(|i| toolkits(view).get(i));
     let name = chosen.map_or(String::new(), candidate);
     let title =
         if name.is_empty() { "for and against".to_owned() } else { format!("for and against {name}") };

@@ -1,10 +1,12 @@
 //! Everything about one thing, in lines: shown beside the lists on wide terminals, and over them by `enter`.
 
 use super::attribution;
+use crate::case::Topic;
+use crate::case::work::{Entry, Work};
 use crate::evidence::{Item, ItemState, text::visible};
 use crate::procedure::{Confidence, Record, Severity};
 use crate::tui::standing::{Standing, decision};
-use crate::tui::text::{bytes, json_num, seconds, wrap};
+use crate::tui::text::{bytes, json_num, moment, seconds, wrap};
 use crate::tui::theme::Theme;
 use crate::tui::view::{Subject, View};
 use ratatui::style::Style;
@@ -83,6 +85,7 @@ pub fn title(view: &View, subject: &Subject) -> String {
         Subject::Moment(i) => state.timeline.get(*i).map_or(String::new(), |m| format!("event {}", m.n)),
         Subject::Technique(_) => "technique".to_owned(),
         Subject::Toolkit(_) => "toolkit candidate".to_owned(),
+        Subject::Sample(set, index) => format!("sample {index} of {set}"),
     })
 }
 
@@ -101,14 +104,51 @@ pub fn lines(view: &View, subject: &Subject, width: usize) -> Vec<Line<'static>>
             if let Some(moment) = view.state.timeline.get(*i) {
                 page.pair("event", &moment.n.to_string());
                 page.pair("time", &moment.time);
+                page.pair("hash", &moment.hash);
+                let before = i.checked_sub(1).and_then(|i| view.state.timeline.get(i));
+                if let Some(before) = before.filter(|b| !b.hash.is_empty()) {
+                    page.pair("holds", &format!("the hash of event {}: {}", before.n, before.hash));
+                }
                 page.head("what happened");
                 page.text(&moment.what, Style::new());
             }
         }
         Subject::Technique(i) => attribution::technique_page(view, *i, &mut page),
         Subject::Toolkit(i) => attribution::toolkit_page(view, *i, &mut page),
+        Subject::Sample(_, index) => sample(view, *index, &mut page),
+    }
+    if let Some(topic) = view.topic(subject) {
+        work(view, &topic, &mut page);
     }
     page.done()
+}
+
+/// What the analyst said of it.
+fn work(view: &View, topic: &Topic, page: &mut Page) {
+    let work = &view.state.work;
+    if let Some((judgement, reason)) = work.judgement(topic) {
+        page.head("your verdict");
+        page.text(judgement.name(), view.theme.strong());
+        if !reason.is_empty() {
+            page.text(reason, Style::new());
+        }
+    }
+    let tags = work.tags(topic);
+    if !tags.is_empty() {
+        page.head("tags");
+        page.text(&tags.iter().map(|t| format!("#{t}")).collect::<Vec<_>>().join(" "), Style::new());
+    }
+    let note = |e: &Entry| match &e.work {
+        Work::Note(text) => Some((moment(&e.time), text.clone())),
+        _ => None,
+    };
+    let notes: Vec<(String, String)> = work.on(topic).filter_map(note).collect();
+    if !notes.is_empty() {
+        page.head("notes");
+        for (time, text) in notes {
+            page.text(&format!("{time}  {text}"), Style::new());
+        }
+    }
 }
 
 fn evidence(view: &View, item: &Item, page: &mut Page) {
@@ -254,5 +294,27 @@ fn brief(value: &Value) -> String {
             format!("({})", shown.join(", "))
         }
         other => other.to_string(),
+    }
+}
+
+/// Where a training sample stands with every procedure that names samples.
+fn sample(view: &View, index: usize, page: &mut Page) {
+    page.text(&format!("training sample {index}"), view.theme.strong());
+    let holds = |value: &Value| value.as_u64().and_then(|v| usize::try_from(v).ok()) == Some(index);
+    let mut named = false;
+    for (id, measure, words) in [
+        ("poisoned-samples", "indices", "on the quarantine list"),
+        ("label-issues", "issues", "its label looks wrong"),
+        ("outliers", "outliers", "an outlier"),
+        ("spectral-signatures", "flagged_samples", "flagged"),
+    ] {
+        let list = view.measure(id, measure).and_then(Value::as_array);
+        if let Some(at) = list.and_then(|all| all.iter().position(holds)) {
+            page.pair(id, &format!("{words}, place {} of {}", at + 1, list.map_or(0, Vec::len)));
+            named = true;
+        }
+    }
+    if !named {
+        page.text("no finished procedure lists it", view.theme.dim());
     }
 }

@@ -4,7 +4,8 @@ mod attribution;
 pub mod detail;
 mod detection;
 mod impact;
-mod parts;
+pub mod listing;
+pub(super) mod parts;
 mod recovery;
 mod timeline;
 mod triage;
@@ -131,7 +132,7 @@ impl Slot {
                 let (id, name) = view.class_bars();
                 Some((id, name.into()))
             }
-            Slot::Clusters => Some(("activation-clustering", format!("pca/{}", view.class()))),
+            Slot::Clusters => Some(view.scatter(view.class())),
             Slot::Trigger => Some(view.trigger_figure()),
             Slot::History => Some(("refine-trigger", "history".into())),
             Slot::Sources => Some(("trigger-probe", "per-source".into())),
@@ -142,35 +143,32 @@ impl Slot {
 
     /// How many rows a cursor can choose.
     pub fn rows(self, view: &View) -> usize {
-        let phase = view.ui.pane.phase();
         match self {
-            Slot::Evidence => view.state.evidence.len(),
             Slot::Anomaly | Slot::Clusters => view.classes(),
-            Slot::Procedures => phase.map_or(0, |f| view.procedures(f).len()),
-            Slot::Findings => phase.map_or(0, |f| view.findings(f).len()),
-            Slot::AllFindings => view.state.findings.len(),
-            Slot::Events => view.state.timeline.len(),
-            Slot::Techniques => attribution::techniques(view).len(),
-            Slot::Toolkits => attribution::toolkits(view).len(),
             Slot::Trigger | Slot::History | Slot::Sources | Slot::Heat => self
                 .figure(view)
                 .and_then(|(id, name)| view.figure(id, &name).figure().map(choices))
                 .unwrap_or(0),
             Slot::Effect => 0,
+            list => listing::listed(view, list).len(),
         }
     }
 
     /// What its n-th row stands for.
     pub fn subject(self, view: &View, n: usize) -> Option<Subject> {
-        let phase = view.ui.pane.phase();
+        let row = |n: usize| listing::listed(view, self).get(n).copied();
         match self {
-            Slot::Evidence => (n < view.state.evidence.len()).then_some(Subject::Item(n)),
-            Slot::Procedures => view.procedures(phase?).get(n).map(|id| Subject::Procedure((*id).to_owned())),
-            Slot::Findings => view.findings(phase?).get(n).map(|(i, _)| Subject::Finding(*i)),
-            Slot::AllFindings => (n < view.state.findings.len()).then_some(Subject::Finding(n)),
-            Slot::Events => (n < view.state.timeline.len()).then_some(Subject::Moment(n)),
-            Slot::Techniques => (n < self.rows(view)).then_some(Subject::Technique(n)),
-            Slot::Toolkits => (n < self.rows(view)).then_some(Subject::Toolkit(n)),
+            Slot::Evidence => row(n).map(Subject::Item),
+            Slot::Procedures => {
+                let ids = view.procedures(view.ui.pane.phase()?);
+                ids.get(row(n)?).map(|id| Subject::Procedure((*id).to_owned()))
+            }
+            Slot::Findings | Slot::AllFindings => {
+                listing::numbered(self, view).get(row(n)?).map(|(i, _)| Subject::Finding(*i))
+            }
+            Slot::Events => row(n).map(Subject::Moment),
+            Slot::Techniques => row(n).map(Subject::Technique),
+            Slot::Toolkits => row(n).map(Subject::Toolkit),
             Slot::Effect => Some(Subject::Procedure("trigger-probe".into())),
             _ => self.figure(view).map(|(id, name)| Subject::Figure(id.to_owned(), name)),
         }

@@ -1,8 +1,11 @@
 //! What several panes share: lists of procedures and findings, figure boxes, and the words for "nothing here yet".
 
+use super::listing::{listed, numbered};
 use super::{Slot, detail, place};
 use crate::case::assess;
+use crate::case::{Judgement, Topic};
 use crate::evidence::text::visible;
+use crate::figure::{Body, Figure};
 use crate::procedure::{Phase, Severity};
 use crate::tui::paint::{Hit, Painter};
 use crate::tui::standing::{Standing, share, share_text};
@@ -18,13 +21,30 @@ use ratatui::widgets::Widget;
 /// Frames a box of the pane on the screen.
 pub(super) fn frame(view: &View, p: &mut Painter, area: Rect, slot: Slot, title: &str, below: &str) -> Rect {
     p.hits.push((area, Hit::Box(place(view, slot))));
-    p.frame(area, title, below, view.focused(slot))
+    let (filter, order) = view.choice(slot);
+    let order = slot.orders().get(order).filter(|_| order > 0);
+    let below = match (filter.is_empty(), order) {
+        (true, None) => below.to_owned(),
+        (true, Some(order)) => format!("{order} · {}: another order", view.keys.name("sort")),
+        (false, _) => format!("only: {} · esc: all rows", visible(filter)),
+    };
+    p.frame(area, title, &below, view.focused(slot))
+}
+
+/// Says that no row fits the filter, where that is why there is none.
+pub(super) fn unfit(view: &View, p: &mut Painter, inner: Rect, slot: Slot) -> bool {
+    let none = slot.whole(view) > 0 && slot.rows(view) == 0;
+    if none {
+        let next = [("next: esc shows all rows".to_owned(), view.theme.dim())];
+        p.message(inner, ("no row fits the filter", view.theme.strong()), &next);
+    }
+    none
 }
 
 /// A box with a figure, or with the words for why there is none.
 pub(super) fn figure(view: &View, p: &mut Painter, area: Rect, slot: Slot, fallback: &str) {
     let Some((id, name)) = slot.figure(view) else { return };
-    let shown = view.figure(id, &name);
+    let shown = if slot == Slot::Clusters { view.marked(id, &name) } else { view.figure(id, &name) };
     let (title, below) = match &shown {
         Shown::Final(f) => (visible(&f.title), axes(f)),
         Shown::Partial(f) => (format!("{} (so far)", visible(&f.title)), axes(f)),
@@ -33,8 +53,18 @@ pub(super) fn figure(view: &View, p: &mut Painter, area: Rect, slot: Slot, fallb
     let inner = frame(view, p, area, slot, &title, &visible(&below));
     match &shown {
         Shown::Final(f) | Shown::Partial(f) => {
-            let cursor = (slot.rows(view) > 0).then(|| view.cursor(slot));
-            FigureView { figure: f, theme: view.theme, cursor }.render(inner, p.buf);
+            let cursor = (slot.rows(view) > 0 && slot != Slot::Clusters).then(|| view.cursor(slot));
+            if let Some(order) = view.bar_order(slot) {
+                let figure = reordered(f, &order);
+                let at = if slot == Slot::Anomaly {
+                    cursor.and_then(|c| order.iter().position(|&i| i == c))
+                } else {
+                    cursor
+                };
+                FigureView { figure: &figure, theme: view.theme, cursor: at }.render(inner, p.buf);
+            } else {
+                FigureView { figure: f, theme: view.theme, cursor }.render(inner, p.buf);
+            }
         }
         Shown::Broken(why) => p.message(
             inner,
@@ -58,6 +88,15 @@ pub(super) fn figure(view: &View, p: &mut Painter, area: Rect, slot: Slot, fallb
         }
         Shown::None => standing(view, p, inner, id),
     }
+}
+
+/// Bars in another order.
+pub(in crate::tui) fn reordered(figure: &Figure, order: &[usize]) -> Figure {
+    let mut figure = figure.clone();
+    if let Body::Bars { bars, .. } = &mut figure.body {
+        *bars = order.iter().filter_map(|&i| bars.get(i).cloned()).collect();
+    }
+    figure
 }
 
 /// The words for a procedure without a result to show: where it stands, why, and the next step.
@@ -100,21 +139,26 @@ pub(super) fn next(view: &View, id: &str, now: &Standing) -> String {
             _ => "`laocoon open` of this session goes on with it".into(),
         };
     }
+    let key = |id: &str| view.keys.name(id);
     match now {
         Standing::NotRun if view.state.case.is_none() => {
-            "evidence is being read; then R runs everything".into()
+            format!("evidence is being read; then {} runs everything", key("run-all"))
         }
         Standing::NotRun if !planned => {
             format!("not part of this investigation; : run {id} asks for it all the same")
         }
-        Standing::NotRun => "R runs everything planned, r only what is chosen".into(),
+        Standing::NotRun => {
+            format!("{} runs everything planned, {} only what is chosen", key("run-all"), key("run"))
+        }
         Standing::Queued => "it starts by itself when its turn comes".into(),
-        Standing::Running(_) => "^X stops it, J shows all jobs".into(),
-        Standing::Interrupted | Standing::Stopped(..) => "r runs it again from the start".into(),
+        Standing::Running(_) => format!("{} stops it, {} shows all jobs", key("stop"), key("jobs")),
+        Standing::Interrupted | Standing::Stopped(..) => {
+            format!("{} runs it again from the start", key("run"))
+        }
         Standing::Skipped(_) => {
             "give what is missing in case.toml or with --data, and open the case again".into()
         }
-        Standing::Failed(_) => "enter shows what is known about it, r tries again".into(),
+        Standing::Failed(_) => format!("enter shows what is known about it, {} tries again", key("run")),
         Standing::Finished(..) => "enter shows everything about it".into(),
     }
 }
@@ -139,11 +183,13 @@ pub(super) fn procedures(view: &View, p: &mut Painter, area: Rect, phase: Phase)
         p.message(inner, ("nothing planned here", view.theme.strong()), &[(next.into(), view.theme.dim())]);
         return;
     }
+    if unfit(view, p, inner, Slot::Procedures) {
+        return;
+    }
     let names = ids.iter().map(|id| width(id)).max().unwrap_or(0).min(usize::from(inner.width) / 2);
-    let rows: Vec<Line> = ids
-        .iter()
-        .zip(&standings)
-        .map(|(id, s)| procedure_row(id, s, names, view.theme, inner.width))
+    let rows: Vec<Line> = listed(view, Slot::Procedures)
+        .into_iter()
+        .map(|i| procedure_row(ids[i], &standings[i], names, view.theme, inner.width))
         .collect();
     p.list(
         inner,
@@ -191,10 +237,7 @@ fn procedure_row<'a>(id: &str, now: &Standing, names: usize, theme: Theme, width
 
 /// The list of findings: mark, severity, class, title.
 pub(super) fn findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
-    let all: Vec<_> = match (slot, view.ui.pane.phase()) {
-        (Slot::Findings, Some(phase)) => view.findings(phase),
-        _ => view.state.findings.iter().enumerate().collect(),
-    };
+    let all = numbered(slot, view);
     let title = if all.is_empty() { "findings".into() } else { count(all.len(), "finding") };
     let below = if slot == Slot::AllFindings { overall(view) } else { String::new() };
     let inner = frame(view, p, area, slot, &title, &below);
@@ -202,15 +245,33 @@ pub(super) fn findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
         no_findings(view, p, inner, slot);
         return;
     }
-    let rows: Vec<Line> = all
-        .iter()
-        .map(|(_, f)| {
-            let style = severity(view.theme, f.finding.severity);
-            Line::from(vec![
-                Span::styled("! ", style),
-                Span::styled(fit(detail::severity(f.finding.severity), 9), style),
-                Span::raw(visible(&f.finding.title)),
-            ])
+    if unfit(view, p, inner, slot) {
+        return;
+    }
+    let rows: Vec<Line> = listed(view, slot)
+        .into_iter()
+        .map(|i| {
+            let f = all[i].1;
+            let topic = Topic::finding(f);
+            let judged = view.state.work.judgement(&topic).map(|(judgement, _)| judgement);
+            let (mark, word, style) = match judged {
+                Some(Judgement::Confirmed) => ("✓ ", "confirmed", severity(view.theme, f.finding.severity)),
+                Some(Judgement::Dismissed) => ("~ ", "dismissed", view.theme.dim()),
+                Some(Judgement::Open) | None => {
+                    ("! ", detail::severity(f.finding.severity), severity(view.theme, f.finding.severity))
+                }
+            };
+            let mut spans = vec![
+                Span::styled(mark, style),
+                Span::styled(format!("{} ", fit(word, 8.max(width(word)))), style),
+            ];
+            spans.extend(
+                view.state.work.tags(&topic).iter().map(|t| Span::styled(format!("#{t} "), view.theme.key())),
+            );
+            let text =
+                if judged == Some(Judgement::Dismissed) { view.theme.dim() } else { view.theme.text() };
+            spans.push(Span::styled(visible(&f.finding.title), text));
+            Line::from(spans)
         })
         .collect();
     p.list(inner, place(view, slot), &rows, view.cursor(slot), view.focused(slot));
@@ -256,7 +317,10 @@ fn no_findings(view: &View, p: &mut Painter, area: Rect, slot: Slot) {
             (_, true) => "evidence is being read; then R runs everything planned",
             _ => "R runs everything planned",
         };
-        ("nothing examined yet".to_owned(), next.to_owned())
+        (
+            "nothing examined yet".to_owned(),
+            next.replacen("R runs", &format!("{} runs", view.keys.name("run-all")), 1),
+        )
     } else if unusable > 0 {
         (
             format!("none, but {unusable} of {} did not finish", ids.len()),

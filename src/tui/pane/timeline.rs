@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! ┌ timeline · 48 events ────────────────────────────────────────────────────┐
-//! │   12  2026-03-02 10:22:31Z  neural-cleanse finished: flagged              │
-//! │›  13  2026-03-02 10:22:40Z  note: compare with the vendor's release       │
+//! │   12  2026-03-02 10:22:31Z  3fa9c1  neural-cleanse finished: flagged      │
+//! │›  13  2026-03-02 10:22:40Z  77b0e2  note: compare with the vendor's release│
 //! └───────────────────────────────────────────────────────────────────────────┘
 //! ┌ event 13 ─────────────────────────────────────────────────────────────────┐
 //! └───────────────────────────────────────────────────────────────────────────┘
 //! ```
 
-use super::parts::{beside, frame};
+use super::listing::listed;
+use super::parts::{beside, frame, unfit};
 use super::{Slot, WIDE, place};
 use crate::evidence::text::visible;
 use crate::tui::paint::Painter;
-use crate::tui::text::{count, fit_right, moment};
+use crate::tui::text::{count, fit, fit_right, moment};
 use crate::tui::view::View;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -41,11 +42,12 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
             ("nothing has happened yet", view.theme.strong()),
             &[(format!("next: {next}"), view.theme.dim())],
         );
-    } else {
+    } else if !unfit(view, p, inner, Slot::Events) {
         let digits = events.last().map_or(1, |m| m.n.to_string().len()).max(3);
-        let rows: Vec<Line> = events
-            .iter()
-            .map(|m| {
+        let rows: Vec<Line> = listed(view, Slot::Events)
+            .into_iter()
+            .map(|i| {
+                let m = &events[i];
                 let marked = ["failed", "stopped", "refused", "changed"].iter().any(|w| m.what.contains(w));
                 let style = if m.what.contains("flagged") {
                     view.theme.alarm()
@@ -57,6 +59,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
                 Line::from(vec![
                     Span::styled(format!("{}  ", fit_right(&m.n.to_string(), digits)), view.theme.dim()),
                     Span::styled(format!("{}  ", visible(&moment(&m.time))), view.theme.dim()),
+                    Span::styled(hash(&m.hash), view.theme.dim()),
                     Span::styled(visible(&m.what), style),
                 ])
             })
@@ -70,4 +73,9 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect) {
         );
     }
     beside(view, p, rest);
+}
+
+/// The start of a record's hash; nothing where there is none.
+fn hash(hash: &str) -> String {
+    if hash.is_empty() { String::new() } else { format!("{}  ", fit(hash, 6)) }
 }

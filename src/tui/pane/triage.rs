@@ -10,7 +10,8 @@
 //! └────────────────────────────┘└──────────────────────────┘└───────────────────┘
 //! ```
 
-use super::parts::{beside, findings, frame, procedures};
+use super::listing::listed;
+use super::parts::{beside, findings, frame, procedures, unfit};
 use super::{Slot, WIDE, place};
 use crate::evidence::text::visible;
 use crate::evidence::{Item, ItemState};
@@ -84,13 +85,17 @@ fn register(view: &View, p: &mut Painter, area: Rect) {
         p.message(inner, (&heading, view.theme.strong()), &[(next.to_owned(), view.theme.dim())]);
         return;
     }
+    if unfit(view, p, inner, Slot::Evidence) {
+        return;
+    }
+    let all = listed(view, Slot::Evidence);
     let cursor = view.cursor(Slot::Evidence);
     let rows = usize::from(inner.height).saturating_sub(1);
-    let first = first_row(cursor, items.len(), rows);
+    let first = first_row(cursor, all.len(), rows);
     let focused = view.focused(Slot::Evidence);
     // The other columns, and a blank before each.
     let names = usize::from(inner.width).saturating_sub(2 + 4 + 12 + 12 + 7 + 7 + 8 + 7).max(8);
-    let table = items.iter().enumerate().skip(first).take(rows).map(|(i, item)| {
+    let table = all.iter().map(|&at| &items[at]).enumerate().skip(first).take(rows).map(|(i, item)| {
         let line = row(view, item, names, i == cursor);
         if i == cursor { line.style(view.theme.selected(focused)) } else { line }
     });
@@ -98,7 +103,7 @@ fn register(view: &View, p: &mut Painter, area: Rect) {
     let head =
         Row::new(["", "id", "role", "name", "format", "size", "sha256", "state"]).style(view.theme.dim());
     Table::new(table, widths).header(head).column_spacing(1).render(inner, p.buf);
-    for at in 0..rows.min(items.len() - first) {
+    for at in 0..rows.min(all.len() - first) {
         let whole = Rect { y: inner.y + 1 + at as u16, height: 1, ..inner };
         p.hits.push((whole, Hit::Row(place(view, Slot::Evidence), first + at)));
     }

@@ -1,6 +1,6 @@
 //! Cases made up for the tests: nothing yet, at work, gone wrong, complete; and one full of hostile text.
 
-use crate::case::{CaseState, Moment, Numbered, Planned, ProcedureState, Status};
+use crate::case::{CaseState, Event, Judgement, Moment, Numbered, Planned, ProcedureState, Status, Topic};
 use crate::evidence::{CaseFile, Format, Item, ItemState, Role, Untrusted};
 use crate::figure::{Bar, Body, Figure, Group, Series, Thumbnail};
 use crate::investigation::LiveJob;
@@ -20,11 +20,13 @@ pub(crate) struct Fixture {
     pub(crate) position: Option<Position>,
     pub(crate) asked: Vec<Request>,
     pub(crate) log: Option<std::sync::mpsc::Sender<Request>>,
+    /// Whether something happened since the last look.
+    pub(crate) fresh: bool,
 }
 
 impl Source for Fixture {
     fn poll(&mut self) -> bool {
-        false
+        std::mem::take(&mut self.fresh)
     }
     fn state(&self) -> Arc<CaseState> {
         Arc::new(self.state.clone())
@@ -47,6 +49,11 @@ impl Source for Fixture {
                 Step::Last => at.total,
                 Step::Play => at.n,
             };
+        }
+        if let Request::Work(event) = &request {
+            let n = self.state.timeline.last().map_or(0, |m| m.n + 1);
+            self.state.apply(n, "2026-03-02T10:31:00Z", "77b0e2", event);
+            self.fresh = true;
         }
         if let Request::Stop(id) = &request {
             self.live.retain(|j| j.procedure != *id);
@@ -329,11 +336,20 @@ fn fixture(statuses: Vec<(&str, Status)>, evidence: Vec<Item>) -> Fixture {
             n: n as u64,
             time: format!("2026-03-02T10:22:{:02}.125Z", 31 + n),
             what: (*what).into(),
+            hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
             ..Moment::default()
         });
     }
     state.events = 4;
-    Fixture { state, live: vec![], figures: figures(), position: None, asked: vec![], log: None }
+    Fixture {
+        state,
+        live: vec![],
+        figures: figures(),
+        position: None,
+        asked: vec![],
+        log: None,
+        fresh: false,
+    }
 }
 
 fn register() -> Vec<Item> {
@@ -465,6 +481,7 @@ pub(crate) fn failed() -> Fixture {
         n: 4,
         time: "2026-03-02T10:23:02Z".into(),
         what: "neural-cleanse failed: node 'conv1'".into(),
+        hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
         ..Moment::default()
     });
     f
@@ -620,12 +637,14 @@ pub(crate) fn full() -> Fixture {
         n: 4,
         time: "2026-03-02T10:24:40Z".into(),
         what: "neural-cleanse finished: flagged".into(),
+        hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
         ..Moment::default()
     });
     f.state.timeline.push(Moment {
         n: 5,
         time: "2026-03-02T10:30:00Z".into(),
         what: "note: compare with the vendor's release".into(),
+        hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
         ..Moment::default()
     });
     f
@@ -687,8 +706,19 @@ pub(crate) fn hostile(mut f: Fixture) -> Fixture {
         (n.id, n.finding.title, n.finding.detail) = (text(), text(), text());
         n.finding.evidence.push(text());
     }
+    for (n, finding) in f.state.findings.clone().iter().enumerate() {
+        let about = Topic::finding(finding);
+        let events = [
+            Event::Judged { about: about.clone(), judgement: Judgement::Confirmed, reason: text() },
+            Event::Tagged { about: about.clone(), tag: text(), on: true },
+            Event::Annotated { about, text: text() },
+        ];
+        for (k, event) in events.iter().enumerate() {
+            f.state.apply((100 + 10 * n + k) as u64, &text(), &text(), event);
+        }
+    }
     for m in &mut f.state.timeline {
-        (m.time, m.what) = (text(), text());
+        (m.time, m.what, m.hash) = (text(), text(), text());
     }
     for j in &mut f.live {
         j.log.push(text());

@@ -3,24 +3,24 @@
 use super::fixture::{self, Fixture};
 use super::{app, screen, text};
 use crate::tui::app::{App, Next};
-use crate::tui::overlay::Mode;
+use crate::tui::overlay::{Mode, Zoom};
 use crate::tui::pane::{Pane, Slot};
 use crate::tui::source::{Request, Step};
 use crate::tui::theme::Depth;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use std::sync::mpsc::{Receiver, channel};
 
-fn start(mut f: Fixture) -> (App, Receiver<Request>) {
+pub(super) fn start(mut f: Fixture) -> (App, Receiver<Request>) {
     let (send, asked) = channel();
     f.log = Some(send);
     (app(f, Depth::Mono), asked)
 }
 
-fn key(app: &mut App, code: KeyCode) -> Next {
+pub(super) fn key(app: &mut App, code: KeyCode) -> Next {
     app.handle(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)))
 }
 
-fn keys(app: &mut App, text: &str) {
+pub(super) fn keys(app: &mut App, text: &str) {
     for c in text.chars() {
         key(app, KeyCode::Char(c));
     }
@@ -30,7 +30,7 @@ fn ctrl(app: &mut App, c: char) -> Next {
     app.handle(&Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
 }
 
-fn bottom(app: &mut App) -> String {
+pub(super) fn bottom(app: &mut App) -> String {
     text(&screen(app, 100, 24)).lines().last().unwrap().to_owned()
 }
 
@@ -107,7 +107,7 @@ fn quitting_asks_only_when_a_job_runs() {
 #[test]
 fn a_note_is_asked_for_with_its_text_and_paste_is_flattened() {
     let (mut app, asked) = start(fixture::full());
-    keys(&mut app, "nqR");
+    keys(&mut app, "NqR");
     app.handle(&Event::Paste(" two\nlines\x1b".into()));
     key(&mut app, KeyCode::Enter);
     assert_eq!(asked.try_recv().unwrap(), Request::Note("qR two lines".into()));
@@ -169,14 +169,13 @@ fn zoom_goes_through_every_picture_and_shows_numbers() {
     keys(&mut app, "3z");
     let mut seen = Vec::new();
     for _ in 0..6 {
-        let Mode::Zoom { figure, .. } = app.mode.clone() else { panic!("{:?}", app.mode) };
+        let Mode::Zoom(Zoom { figure, .. }) = app.mode.clone() else { panic!("{:?}", app.mode) };
         seen.push(figure.1);
         key(&mut app, KeyCode::Right);
     }
     seen.sort();
     assert_eq!(seen, ["anomaly", "history", "pca/7", "per-source", "sources", "trigger"]);
-    keys(&mut app, "q2z");
-    key(&mut app, KeyCode::Enter);
+    keys(&mut app, "q2z#");
     let shown = text(&screen(&mut app, 80, 24));
     assert!(shown.contains("4.31") && !shown.contains('█'), "{shown}");
 }
@@ -186,8 +185,8 @@ fn a_disabled_or_unknown_key_says_why() {
     let (mut app, _) = start(fixture::empty());
     keys(&mut app, "z");
     assert!(bottom(&mut app).contains("no picture yet"));
-    keys(&mut app, "y");
-    assert!(bottom(&mut app).contains("y does nothing here; ? shows the keys"));
+    keys(&mut app, "x");
+    assert!(bottom(&mut app).contains("x does nothing here; ? shows the keys"));
     keys(&mut app, "e");
     assert!(bottom(&mut app).contains("no report writer here"));
 }

@@ -1,11 +1,14 @@
 //! The workbench driven without a terminal.
 
-mod fixture;
+mod casework;
+mod drill;
+pub(crate) mod fixture;
 mod hostile;
 mod keys;
 mod monkey;
 mod panes;
 mod plain;
+mod readme;
 
 use super::app::App;
 use super::theme::{Depth, Theme};
@@ -17,11 +20,11 @@ use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 
 fn app(fixture: Fixture, depth: Depth) -> App {
-    App::new(Box::new(fixture), Theme { depth }, None)
+    App::new(Box::new(fixture), Theme::of(depth), None)
 }
 
 /// The screen as drawn at a size.
-fn screen(app: &mut App, width: u16, height: u16) -> Buffer {
+pub(super) fn screen(app: &mut App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| app.draw(frame)).unwrap();
     terminal.backend().buffer().clone()

@@ -1,9 +1,11 @@
 //! Every pane in every state at both sizes, in colour and without.
 
 use super::{app, fixture, screen, styled, text};
+use crate::tui::app::App;
 use crate::tui::pane::Pane;
-use crate::tui::theme::Depth;
+use crate::tui::theme::{Depth, Look, Symbols, Theme};
 use fixture::Fixture;
+use ratatui::style::Color;
 
 const STATES: [(&str, fn() -> Fixture); 4] = [
     ("empty", fixture::empty),
@@ -43,10 +45,20 @@ fn the_overlays_look_as_they_did() {
         ("note", "nabc"),
         ("detail", "\n"),
         ("zoom", "z"),
+        ("guide", "w"),
+        ("verdict", "\t\tvnot this one"),
+        ("tag", "Tsticker"),
+        ("filter", "/clean"),
+        ("compare", "c"),
+        ("scatter", "2\n"),
     ] {
         let mut app = app(if name == "jobs" { fixture::running() } else { fixture::full() }, Depth::Mono);
         for c in keys.chars() {
-            let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+            let code = match c {
+                '\n' => KeyCode::Enter,
+                '\t' => KeyCode::Tab,
+                c => KeyCode::Char(c),
+            };
             app.handle(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
         }
         insta::assert_snapshot!(format!("overlay-{name}"), text(&screen(&mut app, 80, 24)));
@@ -73,6 +85,21 @@ fn every_state_of_every_pane_names_a_next_step() {
                     "{pane:?} {name} {width}×{height}:\n{shown}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn every_look_has_its_ground_everywhere_and_ascii_is_ascii() {
+    for pane in Pane::ALL {
+        for (look, _) in Look::ALL {
+            let theme = Theme::of(Depth::Indexed).look(look).symbols(Symbols::Ascii);
+            let mut app = App::new(Box::new(fixture::full()), theme, None);
+            app.ui.pane = pane;
+            let buffer = screen(&mut app, 100, 30);
+            assert!(text(&buffer).is_ascii(), "{pane:?}:\n{}", text(&buffer));
+            let filled = buffer.content.iter().all(|c| c.bg != Color::Reset);
+            assert_eq!(filled, theme.ground().is_some(), "{pane:?} {look:?}");
         }
     }
 }

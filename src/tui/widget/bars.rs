@@ -101,7 +101,7 @@ mod tests {
     fn flagged_bars_carry_a_mark_and_others_show_the_line() {
         let bars = bars(&[1.0, 4.0, 0.25], 2.0);
         let rows = drawn(
-            Bars { bars: &bars, threshold: Some(2.0), cursor: Some(2), theme: Theme { depth: Depth::Mono } },
+            Bars { bars: &bars, threshold: Some(2.0), cursor: Some(2), theme: Theme::of(Depth::Mono) },
             19,
             3,
         );
@@ -113,12 +113,7 @@ mod tests {
         let bars = bars(&[1.0; 43], 2.0);
         for cursor in [0, 7, 42, 900] {
             let rows = drawn(
-                Bars {
-                    bars: &bars,
-                    threshold: None,
-                    cursor: Some(cursor),
-                    theme: Theme { depth: Depth::Mono },
-                },
+                Bars { bars: &bars, threshold: None, cursor: Some(cursor), theme: Theme::of(Depth::Mono) },
                 24,
                 5,
             );
@@ -129,11 +124,8 @@ mod tests {
     #[test]
     fn infinite_values_fill_the_bar_and_nan_has_none() {
         let bars = bars(&[f64::INFINITY, f64::NAN, -3.0, 1.0], 2.0);
-        let rows = drawn(
-            Bars { bars: &bars, threshold: None, cursor: None, theme: Theme { depth: Depth::Mono } },
-            17,
-            4,
-        );
+        let rows =
+            drawn(Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono) }, 17, 4);
         assert_eq!(
             rows,
             [" ! 0  █████   inf", "   1          nan", "   2        -3.00", "   3  █████  1.00"]

@@ -112,7 +112,7 @@ mod tests {
             columns: &names,
             values: &[1.0, 0.3, 0.0],
             cursor: None,
-            theme: Theme { depth: Depth::Mono },
+            theme: Theme::of(Depth::Mono),
         };
         assert_eq!(drawn(heat, 12, 5), ["   0   1", "0  ███ ▒▒▒", "1      ???", "", "░▒▓█ 0 to 1…"]);
     }
@@ -127,7 +127,7 @@ mod tests {
             columns: &columns,
             values: &values,
             cursor: None,
-            theme: Theme { depth: Depth::Mono },
+            theme: Theme::of(Depth::Mono),
         };
         let rows = drawn(heat, 23, 6);
         assert_eq!(rows[1].trim_end(), "r    █", "{rows:?}");

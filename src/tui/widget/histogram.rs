@@ -93,7 +93,7 @@ mod tests {
             edges: &[0.0, 1.0, 2.0, 3.0, 4.0],
             series: &series,
             threshold: Some(2.0),
-            theme: Theme { depth: Depth::Mono },
+            theme: Theme::of(Depth::Mono),
         };
         assert_eq!(drawn(histogram, 10, 3), ["a ██▂▂┊", "b     ▄▄██", "  0.004.00"]);
     }

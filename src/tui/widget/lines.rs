@@ -84,7 +84,7 @@ mod tests {
             name: "loss".into(),
             points: (0..50).map(|i| [f64::from(i), 50.0 - f64::from(i)]).collect(),
         }];
-        let rows = drawn(Lines { series: &series, theme: Theme { depth: Depth::Mono } }, 30, 8);
+        let rows = drawn(Lines { series: &series, theme: Theme::of(Depth::Mono) }, 30, 8);
         let all = rows.join("\n");
         assert!(rows[0].contains("50"), "{all}");
         assert!(all.contains("49"), "{all}");

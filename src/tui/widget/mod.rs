@@ -12,7 +12,7 @@ pub use bars::{Bars, stroke};
 pub use heat::Heat;
 pub use histogram::Histogram;
 pub use lines::Lines;
-pub use scatter::Scatter;
+pub use scatter::{Scatter, flat};
 pub use thumbnails::Thumbnails;
 
 use super::text::{count, num};
@@ -44,7 +44,7 @@ impl Widget for FigureView<'_> {
             Body::Bars { bars, threshold, .. } => {
                 Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf);
             }
-            Body::Scatter { groups, .. } => Scatter { groups, theme }.render(area, buf),
+            Body::Scatter { groups, .. } => Scatter { groups, theme, cursor }.render(area, buf),
             Body::Lines { series, .. } => Lines { series, theme }.render(area, buf),
             Body::Heat { rows, columns, values, .. } => {
                 Heat { rows, columns, values, cursor, theme }.render(area, buf);
@@ -198,7 +198,7 @@ pub(super) mod tests {
             for depth in [Depth::Mono, Depth::Indexed, Depth::True] {
                 for (w, h) in [(0, 0), (1, 1), (1, 9), (9, 1), (2, 2), (5, 3), (20, 7), (80, 24), (200, 60)] {
                     for cursor in [None, Some(0), Some(3), Some(usize::MAX)] {
-                        let rows = drawn(FigureView { figure, theme: Theme { depth }, cursor }, w, h);
+                        let rows = drawn(FigureView { figure, theme: Theme::of(depth), cursor }, w, h);
                         assert_eq!(rows.len(), usize::from(h));
                     }
                 }

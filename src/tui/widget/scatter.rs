@@ -30,6 +30,17 @@ pub struct Scatter<'a> {
     pub groups: &'a [Group],
     /// Colours.
     pub theme: Theme,
+    /// The chosen point, by its place in [`flat`].
+    pub cursor: Option<usize>,
+}
+
+/// All points by group and place: the accused ones first, so that a cursor comes to them first.
+pub fn flat(groups: &[Group]) -> Vec<(usize, usize)> {
+    let of = |flagged: bool| {
+        let groups = groups.iter().enumerate().filter(move |(_, g)| g.flagged == flagged);
+        groups.flat_map(|(i, g)| (0..g.points.len()).map(move |at| (i, at)))
+    };
+    of(true).chain(of(false)).collect()
 }
 
 impl Widget for Scatter<'_> {
@@ -63,8 +74,15 @@ impl Widget for Scatter<'_> {
                 }
                 plain += usize::from(!group.flagged);
                 let word = if group.flagged { " flagged" } else { "" };
-                let name = format!(" {} ({}){word}", group.name, group.points.len());
+                // Some names count for themselves.
+                let count = format!("({})", group.points.len());
+                let count = if group.name.ends_with(&count) { String::new() } else { format!(" {count}") };
+                let name = format!(" {}{count}{word}", group.name);
                 legend_parts.push([Span::styled(mark, style), Span::raw(name), Span::raw("  ")]);
+            }
+            let chosen = self.cursor.and_then(|c| flat(self.groups).get(c).copied());
+            if let Some((x, y)) = chosen.and_then(|(g, at)| cell(self.groups[g].points[at], xs, ys, plot)) {
+                buf[(x, y)].set_symbol("◉").set_style(self.theme.selected(true));
             }
             // The accused group is named first: a cut legend loses the others.
             let mut spans: Vec<Span> = legend_parts.into_iter().rev().flatten().collect();
@@ -118,9 +136,12 @@ mod tests {
         };
         let same = [[1.0, 1.0], [0.0, 0.0]];
         let groups = [group("bad", true, &same[..1]), group("good", false, &same)];
-        let rows = drawn(Scatter { groups: &groups, theme: Theme { depth: Depth::Mono } }, 30, 5);
+        let rows = drawn(Scatter { groups: &groups, theme: Theme::of(Depth::Mono), cursor: None }, 30, 5);
         assert_eq!(rows[0].chars().last(), Some('x'), "{rows:?}");
         assert!(rows[3].starts_with(|c: char| ('\u{2801}'..='\u{28ff}').contains(&c)), "{rows:?}");
         assert_eq!(rows[4], "x bad (1) flagged  ⠿ good (2)");
+        assert_eq!(flat(&groups), [(0, 0), (1, 0), (1, 1)], "the accused one is chosen first");
+        let rows = drawn(Scatter { groups: &groups, theme: Theme::of(Depth::Mono), cursor: Some(0) }, 30, 5);
+        assert_eq!(rows[0].chars().last(), Some('◉'), "{rows:?}");
     }
 }

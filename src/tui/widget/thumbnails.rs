@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn images_that_do_not_fit_together_are_shown_from_the_chosen_one() {
         let images = vec![image(28); 4];
-        let view = Thumbnails { images: &images, first: 2, theme: Theme { depth: Depth::Mono } };
+        let view = Thumbnails { images: &images, first: 2, theme: Theme::of(Depth::Mono) };
         assert_eq!(view.plan(24, 10), Some((2, 2, Scale::Down(3))));
     }
 
@@ -210,12 +210,11 @@ mod tests {
             pixels: vec![1, 2, 3, 4, 5, 6],
         }];
         let mut buf = Buffer::empty(Rect::new(0, 0, 1, 2));
-        Thumbnails { images: &images, first: 0, theme: Theme { depth: Depth::True } }
-            .render(buf.area, &mut buf);
+        Thumbnails { images: &images, first: 0, theme: Theme::of(Depth::True) }.render(buf.area, &mut buf);
         assert_eq!(buf[(0, 0)].symbol(), "…");
         let cell = &buf[(0, 1)];
         assert_eq!((cell.symbol(), cell.fg, cell.bg), ("▀", Color::Rgb(1, 2, 3), Color::Rgb(4, 5, 6)));
-        let view = Thumbnails { images: &[image(4)], first: 0, theme: Theme { depth: Depth::Mono } };
+        let view = Thumbnails { images: &[image(4)], first: 0, theme: Theme::of(Depth::Mono) };
         assert_eq!(drawn(view, 4, 3), ["mask", "██", "██"]);
     }
 }

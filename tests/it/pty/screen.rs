@@ -33,13 +33,20 @@ fn size(rows: u16, cols: u16) -> PtySize {
 impl Screen {
     /// Starts the program with arguments on a screen of `rows × cols`.
     pub(super) fn start(args: &[&OsStr], env: &[(&str, &str)], rows: u16, cols: u16) -> Self {
+        Self::run(OsStr::new(env!("CARGO_BIN_EXE_laocoon")), args, env, rows, cols)
+    }
+
+    /// Starts any program.
+    pub(super) fn run(program: &OsStr, args: &[&OsStr], env: &[(&str, &str)], rows: u16, cols: u16) -> Self {
         let pair = native_pty_system().openpty(size(rows, cols)).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_laocoon"));
+        let mut command = CommandBuilder::new(program);
         command.args(args);
         command.cwd(env!("CARGO_MANIFEST_DIR"));
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
         command.env_remove("COLORTERM");
+        // The configuration of whoever runs the tests is not what is tested.
+        command.env("LAOCOON_CONFIG", "/nonexistent/config.toml");
         for (name, value) in env {
             command.env(name, value);
         }
@@ -73,7 +80,16 @@ impl Screen {
     }
 
     fn wait(&self, what: &str, done: impl Fn(&vt100::Screen) -> bool) {
-        let end = Instant::now() + PATIENCE;
+        self.wait_within(PATIENCE, what, done);
+    }
+
+    /// Waits for a text that work of minutes leads to.
+    pub(super) fn wait_long_for(&self, text: &str) {
+        self.wait_within(PATIENCE * 10, &format!("{text:?}"), |screen| screen.contents().contains(text));
+    }
+
+    fn wait_within(&self, patience: Duration, what: &str, done: impl Fn(&vt100::Screen) -> bool) {
+        let end = Instant::now() + patience;
         let mut parser = self.shared.parser.lock().unwrap();
         while !done(parser.screen()) {
             let left = end.saturating_duration_since(Instant::now());
