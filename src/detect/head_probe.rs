@@ -167,7 +167,7 @@ fn outcome(case: &Case, plan: &Plan, wins: &[f64]) -> Outcome {
             || "none: no clean model in the calibration table was seen by this procedure".into(),
             |j| {
                 format!(
-                    "exponential null of ln(probes won / probes won by the next class) over {} clean models of the calibration \
+                    "gamma null of ln(probes won / probes won by the next class) over {} clean models of the calibration \
                      table; a lead at most",
                     j.models
                 )

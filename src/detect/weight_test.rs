@@ -195,7 +195,7 @@ fn outcome(case: &Case, plan: &Plan, class_count: usize, layers: &[Layer]) -> Ou
             || "none: no clean model in the calibration table was seen by this procedure".into(),
             |j| {
                 format!(
-                    "exponential null of the excess above 1 over {} clean models of the calibration table: {:.1} % chance per \
+                    "gamma null of the excess above 1 over {} clean models of the calibration table: {:.1} % chance per \
                      model (inconclusive up to {:.0} %)",
                     j.models,
                     100.0 * calibration::FLAGGED,

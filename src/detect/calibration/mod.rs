@@ -12,6 +12,7 @@ pub mod rates;
 pub use fit::{Curve, DETECTORS, Fused, Held, Part, curve, fuse, held_out};
 
 use serde::{Deserialize, Serialize};
+use statrs::function::beta::beta_reg;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -188,31 +189,69 @@ impl Table {
     }
 }
 
-/// The distribution of a detector's statistic over ordinary models: exponential, as the spacing between the leading values of
-/// a sample is (Rényi 1953), with the mean known from a few models only.
+/// The distribution of a detector's statistic over ordinary models: a gamma distribution, known from a few models only. The
+/// spacing between the leading values of a sample is exponential (Rényi 1953), which is the gamma distribution of shape 1;
+/// what models show draws the shape away from there, to lighter tails and to heavier ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Null {
     /// Number of clean models.
     pub models: usize,
     /// Sum of their statistics.
     pub sum: f64,
+    /// Shape, in [`SHAPES`].
+    pub shape: f64,
+}
+
+/// Statistics below this count as this much when the shape is found: many are cut off at zero.
+const RESOLUTION: f64 = 0.01;
+/// Shapes that few models can speak for.
+pub const SHAPES: [f64; 2] = [0.3, 4.0];
+/// The exponential distribution counts like so many models.
+const PRIOR: f64 = 10.0;
+
+/// Shape of a gamma distribution by maximum likelihood (Minka 2002, *Estimating a Gamma distribution*, closed form), less its
+/// bias (Cordeiro and Klein 1994, to the first order), drawn to 1.
+fn shape(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let seen = || values.iter().map(|v| v.max(RESOLUTION));
+    let s = (seen().sum::<f64>() / n).ln() - seen().map(f64::ln).sum::<f64>() / n;
+    let k = if s > 1e-9 {
+        let k = (3.0 - s + ((s - 3.0).powi(2) + 24.0 * s).sqrt()) / (12.0 * s);
+        k - (3.0 * k - 2.0 / 3.0 * k / (1.0 + k) - 0.8 * k / (1.0 + k).powi(2)) / n
+    } else {
+        SHAPES[1]
+    };
+    (n / (n + PRIOR) * k.clamp(SHAPES[0], SHAPES[1]).ln()).exp()
 }
 
 impl Null {
     fn of(values: &[f64]) -> Option<Self> {
         let sum = values.iter().sum::<f64>();
-        (!values.is_empty() && sum > 0.0).then_some(Self { models: values.len(), sum })
+        (!values.is_empty() && sum > 0.0).then(|| Self { models: values.len(), sum, shape: shape(values) })
     }
 
-    /// The chance of a statistic at least as large from one more model of the same kind: (1 + x/Σ)⁻ⁿ, which is exact when
-    /// statistics are exponential (the ratio to the mean of n others follows F with 2 and 2n degrees of freedom).
+    /// The chance of a statistic at least as large from one more model of the same kind. Of gamma distributions of one scale,
+    /// x / (x + Σ) follows the beta distribution of shapes k and nk, whatever the scale is; with shape 1 this is (1 + x/Σ)⁻ⁿ.
     pub fn chance(&self, statistic: f64) -> f64 {
-        (-(self.models as f64) * (statistic.max(0.0) / self.sum).ln_1p()).exp()
+        let rest = self.sum / (statistic.max(0.0) + self.sum);
+        beta_reg(self.models as f64 * self.shape, self.shape, rest)
     }
 
-    /// The statistic of a given chance.
+    /// The statistic of a given chance, to nine digits.
     pub fn quantile(&self, chance: f64) -> f64 {
-        self.sum * (-(chance.ln()) / self.models as f64).exp_m1()
+        let (mut low, mut high) = (0.0, self.sum);
+        while self.chance(high) > chance && high < 1e9 * self.sum {
+            (low, high) = (high, 2.0 * high);
+        }
+        while high - low > 1e-9 * high {
+            let middle = f64::midpoint(low, high);
+            if self.chance(middle) > chance {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        high
     }
 }
 

@@ -224,17 +224,17 @@ mod tests {
 
     fn table() -> Table {
         let mut rows: Vec<Row> = (0..10).map(|i| row(i, None, 0.2)).collect();
-        rows.extend([row(10, Some("patch"), 4.0), row(11, Some("patch"), 0.1)]);
+        rows.extend([row(10, Some("patch"), 4.0), row(11, Some("patch"), 0.1), row(12, Some("patch"), 4.0)]);
         Table { schema: SCHEMA.into(), made_by: "a test".into(), rows, left_out: vec![] }
     }
 
     #[test]
     fn rates_are_by_the_null_of_the_others() {
         let t = table();
-        // Ten of 0.2: Σ = 2, (1 + 4/2)⁻¹⁰ = 3⁻¹⁰; a clean one by the other nine: (1 + .2/1.8)⁻⁹ = .39.
-        assert_eq!(rates(&t, "neural-cleanse", FLAGGED, &|_| true), [(1, 2), (0, 10)]);
-        assert_eq!(rates(&t, "neural-cleanse", 0.4, &|_| true), [(1, 2), (10, 10)]);
-        assert_eq!(rates(&t, "neural-cleanse", 0.38, &|_| true), [(1, 2), (0, 10)]);
+        // Every clean one is the mean of the other nine: about as likely as not, and the small patch is likelier still.
+        assert_eq!(rates(&t, "neural-cleanse", FLAGGED, &|_| true), [(2, 3), (0, 10)]);
+        assert_eq!(rates(&t, "neural-cleanse", 0.6, &|_| true), [(2, 3), (10, 10)]);
+        assert_eq!(rates(&t, "neural-cleanse", 0.2, &|_| true), [(2, 3), (0, 10)]);
         assert_eq!(rates(&t, "warp-search", 0.38, &|_| true), [(0, 0), (0, 0)]);
         assert_eq!(share((1, 29)), "1/29 (0.01–0.17)");
     }
@@ -248,11 +248,11 @@ mod tests {
         by(&mut out, "attack", &t, &held, 0.02, &kind);
         by(&mut out, "architecture", &t, &held, 0.02, &architecture);
         origin(&mut out, &t);
-        // One of two above all ten clean ones, the other below: half the pairs.
-        assert!(out.contains("| neural-cleanse | 0.500 ("), "{out}");
+        // Two of three above all ten clean ones, the other below: two thirds of the pairs.
+        assert!(out.contains("| neural-cleanse | 0.667 ("), "{out}");
         assert!(out.contains("| clean-noise | 10 | – | – | 0/10 (0.00–0.28) | 0/10 clean |"), "{out}");
-        assert!(out.contains("| patch 4×4 | 2 | 0.500 ("), "{out}");
-        assert!(out.contains("| bn | 6 | 1.000 ("), "five clean and the one that stands out: {out}");
-        assert!(out.contains("in 12 minutes in all") && out.contains("`ab12`"), "{out}");
+        assert!(out.contains("| patch 4×4 | 3 | 0.667 ("), "{out}");
+        assert!(out.contains("| bn | 7 | 1.000 ("), "five clean and the two that stand out: {out}");
+        assert!(out.contains("in 13 minutes in all") && out.contains("`ab12`"), "{out}");
     }
 }

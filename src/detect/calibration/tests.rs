@@ -37,6 +37,23 @@ fn the_chance_is_what_it_says_with_few_models() {
 }
 
 #[test]
+fn the_null_of_shape_one_is_in_closed_form_and_shapes_are_found() {
+    let null = Null { models: 10, sum: 1.0, shape: 1.0 };
+    assert!((null.chance(2.0) - 3f64.powi(-10)).abs() < 1e-12, "(1 + 2/1)⁻¹⁰");
+    // Of shape 2, one model: 1 − I(1/2; 2, 2) = 1/2 at x = Σ by symmetry, and I(3/4) = 3·(3/4)² − 2·(3/4)³ at x = Σ/3.
+    let two = Null { models: 1, sum: 1.0, shape: 2.0 };
+    assert!((two.chance(1.0) - 0.5).abs() < 1e-12 && (two.chance(1.0 / 3.0) - 0.84375).abs() < 1e-12);
+    // Sums of two exponentials have shape 2; squares of exponentials have heavier tails than exponentials.
+    let mut rng = seeded(3, "calibration", "shape");
+    let sums: Vec<f64> = (0..400).map(|_| exponential(&mut rng, 0.3) + exponential(&mut rng, 0.3)).collect();
+    assert!((shape(&sums) - 2.0).abs() < 0.3, "{}", shape(&sums));
+    let squares: Vec<f64> = (0..400).map(|_| exponential(&mut rng, 1.0).powi(2)).collect();
+    assert!(shape(&squares) < 0.7);
+    // A few models say little.
+    assert!((shape(&[0.2, 0.21, 0.19]) - 1.0).abs() < 0.5 && shape(&[0.2; 30]) > 2.0);
+}
+
+#[test]
 fn chance_and_quantile_are_inverse_and_groups_are_by_number_of_classes() {
     let mut rows: Vec<Row> = (0..6).map(|i| row(i, None, 0.1)).collect();
     rows.extend((6..12).map(|i| Row { classes: 43, ..row(i, None, 0.4) }));
@@ -45,7 +62,7 @@ fn chance_and_quantile_are_inverse_and_groups_are_by_number_of_classes() {
     let (few, many) = (t.null("neural-cleanse", 10).unwrap(), t.null("neural-cleanse", 43).unwrap());
     assert_eq!((few.models, many.models), (6, 6));
     assert!((few.sum - 0.6).abs() < 1e-12 && (many.sum - 2.4).abs() < 1e-12);
-    assert!((few.chance(few.quantile(0.005)) - 0.005).abs() < 1e-12);
+    assert!((few.chance(few.quantile(0.005)) - 0.005).abs() < 1e-8);
     assert!(few.chance(1.0) < many.chance(1.0) && few.chance(0.0) == 1.0);
     assert!(t.null("unheard-of", 10).is_none());
 }
@@ -60,7 +77,7 @@ fn detectors_that_are_missing_have_no_say_and_the_strangest_decides() {
     let seen =
         |id: &str, statistic, class| (id.to_owned(), Seen { statistic, classes: vec![class], seconds: None });
     let one = fuse(&t, 10, &BTreeMap::from([seen("neural-cleanse", 2.0, 7)]), false).unwrap();
-    assert!((one.chance - 3f64.powi(-10)).abs() < 1e-9, "(1 + 2/1)⁻¹⁰");
+    assert_eq!(one.chance, t.null("neural-cleanse", 10).unwrap().chance(2.0));
     let two = fuse(
         &t,
         10,

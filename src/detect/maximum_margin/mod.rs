@@ -147,7 +147,7 @@ fn outcome(case: &Case, plan: &Plan, climbs: &[Climb]) -> Outcome {
             || "none: no clean model in the calibration table was seen by this procedure".into(),
             |j| {
                 format!(
-                    "exponential null of ln(largest margin / next) over {} clean models of the calibration table: {:.1} % chance \
+                    "gamma null of ln(largest margin / next) over {} clean models of the calibration table: {:.1} % chance \
                      per model (inconclusive up to {:.0} %). The published test, p ≤ 0.05 by a gamma distribution fitted to the \
                      other margins, is reported beside it",
                     j.models,

@@ -74,7 +74,7 @@ fn by_gap(setup: &Setup, found: &[Reversed]) -> Decision {
         statistic: Some(gap.size),
         threshold: Some(judged.threshold),
         origin: format!(
-            "exponential null of the gap between the logarithms of the sizes over {} clean models of the calibration table: \
+            "gamma null of the gap between the logarithms of the sizes over {} clean models of the calibration table: \
              {:.1} % chance per model (inconclusive up to {:.0} %). The published index above 2 is reported beside it",
             judged.models,
             100.0 * calibration::FLAGGED,

@@ -102,7 +102,7 @@ fn origin(decision: &Decision) -> String {
         || "none: no clean model in the calibration table was seen by this procedure".into(),
         |j| {
             format!(
-                "exponential null of the gap over {} clean models of the calibration table: {:.1} % chance per model \
+                "gamma null of the gap over {} clean models of the calibration table: {:.1} % chance per model \
                  (inconclusive up to {:.0} %)",
                 j.models,
                 100.0 * calibration::FLAGGED,

@@ -194,9 +194,10 @@ pub fn unbalance(set: &DataSet, ratio: f64) -> Result<DataSet, ImplantError> {
 #[must_use]
 pub fn first(set: &DataSet, n: usize) -> DataSet {
     let n = n.min(set.labels.len());
-    let mut out = DataSet { labels: set.labels[..n].to_vec(), ..attack::in_bytes(set.clone()) };
+    let mut out = attack::in_bytes(set.clone());
     if let Ok(images) = bytes(&mut out) {
         images.slice_axis_inplace(Axis(0), Slice::from(..n));
     }
+    out.labels.truncate(n);
     out
 }

@@ -150,6 +150,14 @@ fn outliers_take_the_place_of_images() {
 }
 
 #[test]
+fn the_first_samples_are_images_with_their_labels() {
+    let (all, few) = (set(50), super::damage::first(&set(50), 7));
+    assert_eq!((few.len(), few.labels.len()), (7, 7));
+    assert_eq!(few.labels[..], all.labels[..7]);
+    assert!(images(&few) == images(&all).slice_axis(Axis(0), ndarray::Slice::from(..7)));
+}
+
+#[test]
 fn a_long_tail_is_a_straight_line() {
     let long = unbalance(&set(500), 10.0).unwrap();
     let counts: Vec<usize> = (0..5).map(|c| long.labels.iter().filter(|&&l| l == c).count()).collect();

@@ -1,7 +1,7 @@
 //! The ids under which MITRE publishes ATLAS as STIX: whoever has its objects already gets links, not doubles.
 
 /// ATLAS id and STIX id, of the release that `procedure::taxonomy` names.
-const PUBLISHED: [(&str, &str); 27] = [
+const PUBLISHED: [(&str, &str); 35] = [
     ("AML.T0010", "attack-pattern--2ea180c5-5df4-5815-8c78-a1cec1da6e18"),
     ("AML.T0010.001", "attack-pattern--3bf297c5-2ab2-573a-aa4e-f20af3d2643c"),
     ("AML.T0010.002", "attack-pattern--ca5a090b-feaf-575d-98c6-61930fffc5b5"),
@@ -13,20 +13,28 @@ const PUBLISHED: [(&str, &str); 27] = [
     ("AML.T0018.002", "attack-pattern--55ad0ff6-ab08-5ea5-8204-aaa28578d805"),
     ("AML.T0019", "attack-pattern--c38896b2-974c-5ed5-adeb-c2477b311353"),
     ("AML.T0020", "attack-pattern--4f25f684-63f5-5dfa-a286-20dfbd6db4c1"),
+    ("AML.T0024", "attack-pattern--85fed2c6-e2df-595e-88bf-f356a17cec21"),
     ("AML.T0043.004", "attack-pattern--e9e0c817-539a-5977-9238-ad88d7e301a6"),
     ("AML.T0058", "attack-pattern--d4c7f78e-4609-555c-a2eb-3d344dab3309"),
     ("AML.T0059", "attack-pattern--6cc31098-f336-5fd8-932e-0289ff502d16"),
     ("AML.T0074", "attack-pattern--f2826909-8806-54da-829d-1159a3526332"),
     ("AML.T0076", "attack-pattern--50640a13-8791-5642-bbe7-c199c93d1b45"),
     ("AML.T0109", "attack-pattern--885eb980-23c3-5b11-a310-9e1e65c010d4"),
+    ("AML.M0001", "course-of-action--68a1c707-b05e-5588-b0a3-01aa35182ed0"),
+    ("AML.M0003", "course-of-action--e3e2c4e7-ecc1-5e0b-a276-9b00c0b30204"),
     ("AML.M0005", "course-of-action--1fc2879c-d3c3-5dbf-882d-4ca4721f30d4"),
+    ("AML.M0006", "course-of-action--0f15844f-7146-5bcd-8787-4e6f688f9a2c"),
     ("AML.M0007", "course-of-action--aba79819-27d3-5204-9fed-011613fa8136"),
     ("AML.M0008", "course-of-action--b1132427-33bb-5055-9e86-9df87ad144e7"),
+    ("AML.M0010", "course-of-action--1c8b96b0-c21f-5a9b-b478-ddd9ac40f686"),
     ("AML.M0011", "course-of-action--94cf1dc2-512c-5d81-b073-891d7113c194"),
     ("AML.M0013", "course-of-action--0fd2a106-347e-51b2-8c78-2fdd4b091548"),
     ("AML.M0014", "course-of-action--bf670d38-5978-5e5e-ba61-9b61dbc70122"),
     ("AML.M0015", "course-of-action--20c3de3a-045a-5c5d-883b-4bb074cc427e"),
     ("AML.M0016", "course-of-action--c578b076-802d-50d7-9d88-25d62ea569c8"),
+    ("AML.M0017", "course-of-action--3c7d2fc8-7b70-54d5-b722-2a5c9292f88a"),
+    ("AML.M0018", "course-of-action--291b6312-52da-583e-bebe-bbc4cb40db4a"),
+    ("AML.M0020", "course-of-action--eae4dfbe-1a12-5a2e-bad8-d5adbbf39cb6"),
     ("AML.M0023", "course-of-action--816f193f-8d87-5199-bc54-107b74f283c3"),
     ("AML.M0025", "course-of-action--beae4fe4-c289-5c57-b8b9-6febb24d5c9a"),
 ];
