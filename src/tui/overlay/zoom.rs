@@ -136,19 +136,16 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], cursor: u
     }
     let used = (row as u16 + 1).min(side.height);
     let below = Rect { y: side.y + used, height: side.height - used, ..side };
-    match sample.and_then(|s| view.sample(s)) {
-        Some(image) => {
+    match sample.map(|s| view.sample(s)) {
+        Some(Some(image)) => {
             let images = [image];
             Thumbnails { images: &images, first: 0, theme: view.theme }.render(below, p.buf);
         }
-        None => {
-            p.text(
-                below,
-                0,
-                "its picture is not in the session, and the evidence is not at hand",
-                view.theme.dim(),
-            );
+        Some(None) => {
+            let why = "its picture is not in the session, and the evidence is not at hand";
+            p.text(below, 0, why, view.theme.dim());
         }
+        None => {}
     }
     order.len().saturating_sub(1)
 }
