@@ -38,11 +38,28 @@ pub struct Fingerprint {
     pub targets: &'static [usize],
     /// Default share of poisoned training samples, or that of its examples.
     pub rate: Option<f64>,
+    /// What kind of trigger it is, by the words of `trigger-kind`.
+    pub kind: &'static str,
+    /// Numbers beside the place: share of a blend, or amplitude (of 255) and periods of a wave.
+    pub detail: Detail,
+}
+
+/// Default numbers of triggers that cover the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Detail {
+    /// None that tells.
+    None,
+    /// Share of the pattern in the picture.
+    Share(f64),
+    /// Amplitude in levels of 255, and periods across the picture.
+    Wave(f64, f64),
 }
 
 const BENCH: &str = "SCLBD/BackdoorBench f02e353";
 const BOX: &str = "THUYimingLi/BackdoorBox af3afd1";
 const TOOLBOX: &str = "vtu81/backdoor-toolbox 9d4d909";
+const TDC: &str = "mmazeika/tdc-starter-kit 9f2ed79; AI-secure/Meta-Nerual-Trojan-Detection e773f1a";
+const NIST: &str = "usnistgov/trojai-round-generation ca6953a";
 const WHITE: Option<[f64; 3]> = Some([1.0; 3]);
 
 /// A square of `side` pixels whose last row and column is `last`, on a canvas of `canvas` pixels.
@@ -60,17 +77,32 @@ const fn bench(attack: &'static str, place: Place, colour: Option<[f64; 3]>) -> 
         colour,
         targets: &[0],
         rate: Some(0.1),
+        kind: "patch",
+        detail: Detail::None,
     }
 }
 
+/// An attack of a toolkit that covers the picture.
+const fn whole(
+    toolkit: &'static str,
+    source: &'static str,
+    attack: &'static str,
+    kind: &'static str,
+    detail: Detail,
+    (targets, rate): (&'static [usize], Option<f64>),
+) -> Fingerprint {
+    Fingerprint { toolkit, attack, source, place: Place::Whole, colour: None, targets, rate, kind, detail }
+}
+
 /// The table.
-pub const FINGERPRINTS: [Fingerprint; 19] = [
+pub const FINGERPRINTS: [Fingerprint; 27] = [
     bench("badnet", square(3.0, 31.0, 32.0), WHITE),
     // White and near-black (value 1) in a checker: 5 of 9 pixels are white.
     bench("badnet, grid variant", square(3.0, 31.0, 32.0), Some([0.557; 3])),
-    bench("blended", Place::Whole, None),
-    bench("sig", Place::Whole, None),
-    bench("wanet", Place::Whole, None),
+    whole("BackdoorBench", BENCH, "blended", "blend", Detail::Share(0.2), (&[0], Some(0.1))),
+    whole("BackdoorBench", BENCH, "sig", "sinusoid", Detail::Wave(40.0, 6.0), (&[0], Some(0.1))),
+    whole("BackdoorBench", BENCH, "wanet", "warp", Detail::None, (&[0], Some(0.1))),
+    whole("BackdoorBench", BENCH, "inputaware", "dynamic", Detail::None, (&[0], Some(0.1))),
     // apple4.png: rows 120..203, columns 128..194 of 224, 3,524 pixels.
     bench("trojannn", Place::At { centre: (0.723, 0.721), area: 0.0702 }, None),
     Fingerprint {
@@ -81,6 +113,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: WHITE,
         targets: &[1],
         rate: Some(0.05),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "BackdoorBox",
@@ -90,6 +124,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: None,
         targets: &[1],
         rate: Some(0.05),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "BackdoorBox",
@@ -99,6 +135,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: None,
         targets: &[2],
         rate: Some(0.025),
+        kind: "multi-patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "TrojanZoo",
@@ -108,6 +146,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: WHITE,
         targets: &[0],
         rate: Some(0.01),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "backdoor-toolbox",
@@ -118,6 +158,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: Some([0.444; 3]),
         targets: &[0, 2],
         rate: Some(0.003),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "backdoor-toolbox",
@@ -127,6 +169,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: Some([0.444; 3]),
         targets: &[0, 2],
         rate: Some(0.003),
+        kind: "multi-patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "backdoor-toolbox",
@@ -136,6 +180,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: None,
         targets: &[0, 2],
         rate: Some(0.003),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "backdoor-toolbox",
@@ -145,6 +191,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: WHITE,
         targets: &[0, 2],
         rate: Some(0.003),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "TrojAI",
@@ -154,24 +202,30 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: WHITE,
         targets: &[],
         rate: Some(0.1),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "TrojAI",
         attack: "polygons of the image rounds",
-        source: "usnistgov/trojai-round-generation ca6953a",
+        source: NIST,
         place: Place::Anywhere(0.005, 0.15),
         colour: None,
         targets: &[],
         rate: Some(0.2),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "TDC2022, MNTD",
         attack: "patches at random places",
-        source: "mmazeika/tdc-starter-kit 9f2ed79; AI-secure/Meta-Nerual-Trojan-Detection e773f1a",
+        source: TDC,
         place: Place::Anywhere(0.004, 0.1),
         colour: None,
         targets: &[],
         rate: Some(0.1),
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "Neural Cleanse repository",
@@ -181,6 +235,8 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: WHITE,
         targets: &[28, 33],
         rate: None,
+        kind: "patch",
+        detail: Detail::None,
     },
     Fingerprint {
         toolkit: "MadryLab backdoor_data_poisoning",
@@ -190,7 +246,30 @@ pub const FINGERPRINTS: [Fingerprint; 19] = [
         colour: Some([0.396, 0.0, 0.098]),
         targets: &[4],
         rate: Some(0.01),
+        kind: "patch",
+        detail: Detail::None,
     },
+    whole("BackdoorBox", BOX, "WaNet", "warp", Detail::None, (&[0], Some(0.1))),
+    whole("BackdoorBox", BOX, "IAD", "dynamic", Detail::None, (&[1], Some(0.1))),
+    whole(
+        "backdoor-toolbox",
+        TOOLBOX,
+        "blend, adaptive_blend",
+        "blend",
+        Detail::Share(0.2),
+        (&[0, 2], Some(0.003)),
+    ),
+    whole("backdoor-toolbox", TOOLBOX, "SIG", "sinusoid", Detail::Wave(30.0, 6.0), (&[0, 2], Some(0.003))),
+    whole("backdoor-toolbox", TOOLBOX, "WaNet", "warp", Detail::None, (&[0, 2], Some(0.003))),
+    whole(
+        "TDC2022, MNTD",
+        TDC,
+        "blended noise over the image",
+        "blend",
+        Detail::Share(0.1),
+        (&[], Some(0.1)),
+    ),
+    whole("TrojAI", NIST, "filters of the image rounds", "blend", Detail::None, (&[], Some(0.2))),
 ];
 
 /// A string that a toolkit leaves in file names, archive roots or checkpoint keys.

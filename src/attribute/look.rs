@@ -19,19 +19,45 @@ pub fn look(case: &Case) -> Seen {
         let class = accused(case, "neural-cleanse")?;
         Some((class, cleansed(case, class)?))
     });
-    let target = recovered.as_ref().map(|(class, _)| *class);
+    let text = |id: &str, name: &str| case.earlier.measure(id, name).and_then(Value::as_str);
+    let kind = text("trigger-kind", "kind").filter(|k| *k != "unknown");
+    let sampled = case.earlier.flagged("sample-recovery");
+    let target = recovered
+        .as_ref()
+        .map(|(class, _)| *class)
+        .or_else(|| index(case.earlier.measure("sample-recovery", "target").filter(|_| sampled)?));
     let classes = case
         .earlier
         .measure("neural-cleanse", "l1")
         .and_then(Value::as_array)
         .map(Vec::len)
         .or_else(|| case.model.as_ref().map(|m| m.class_count()));
+    // A mask that stands in for a trigger over the whole picture has no place of its own.
+    let placed = kind.is_none_or(|k| k.ends_with("patch"));
+    let parameter = |name: &str| {
+        case.earlier.measure("sample-recovery", "parameters").filter(|_| sampled)?.get(name)?.as_f64()
+    };
+    let read = |k: &str| kind == Some(k);
     Seen {
-        geometry: recovered.map(|(_, g)| g),
+        geometry: recovered.filter(|_| placed).map(|(_, g)| g),
+        exact: text("refine-trigger", "from").is_some_and(|f| f.contains("samples")),
+        kind: kind.map(|k| (k.to_owned(), text("trigger-kind", "certainty") != Some("low"))),
+        share: parameter("share").filter(|_| read("blend")),
+        wave: parameter("amplitude_of_255").zip(parameter("periods_across")).filter(|_| read("sinusoid")),
         target: target.zip(classes),
-        rate: target.and_then(|class| rate(case, class)),
+        rate: listed(case).or_else(|| target.and_then(|class| rate(case, class))),
         marks: marks(case),
     }
+}
+
+/// Share of the training set that poisoned-samples lists, when it flagged.
+fn listed(case: &Case) -> Option<f64> {
+    let list = case
+        .earlier
+        .measure("poisoned-samples", "indices")
+        .filter(|_| case.earlier.flagged("poisoned-samples"))?;
+    let all = case.training().map(|d| d.set.len()).filter(|n| *n > 0)?;
+    Some(list.as_array()?.len() as f64 / all as f64).filter(|r| *r > 0.0)
 }
 
 fn index(value: &Value) -> Option<usize> {

@@ -20,20 +20,12 @@ static ABOUT: About = About {
     id: "taxonomy-mapping",
     title: "Taxonomy mapping",
     phase: Phase::Attribution,
-    version: 1,
+    version: 2,
     question: "Which techniques of ATLAS, OWASP, NIST and CWE do the findings correspond to, and what mitigates them?",
     needs: "findings of other procedures",
     reference: "MITRE ATLAS v5.6.1; OWASP LLM 2025 and ML 2023; NIST AI 100-2e2025; CWE 4.17",
     cost: Cost::Instant,
-    after: &[
-        "integrity",
-        "format-safety",
-        "neural-cleanse",
-        "activation-clustering",
-        "spectral-signatures",
-        "refine-trigger",
-        "trigger-probe",
-    ],
+    after: &super::findings::READ,
     page: include_str!("taxonomy_mapping.md"),
 };
 
@@ -130,6 +122,11 @@ fn entry(procedure: &str, finding: &Finding, primary: &[&'static str]) -> Value 
         .filter(|m| m.addresses.iter().any(|a| primary.contains(a)))
         .map(|m| m.id)
         .collect();
+    let studies: Vec<Value> = taxonomy::CASE_STUDIES
+        .iter()
+        .filter(|s| s.techniques.iter().any(|t| primary.contains(t)))
+        .map(|s| json!({"id": s.id, "name": s.name, "kind": s.kind}))
+        .collect();
     let atlas: Vec<_> = primary
         .iter()
         .map(|id| technique(id, "primary"))
@@ -138,7 +135,7 @@ fn entry(procedure: &str, finding: &Finding, primary: &[&'static str]) -> Value 
     json!({
         "procedure": procedure, "finding": finding.title, "concern": finding.concern, "class": finding.class,
         "atlas": atlas, "owasp": plain(map.ids.owasp), "nist": plain(map.nist), "cwe": plain(map.cwe),
-        "mitigations": plain(&mitigations),
+        "mitigations": plain(&mitigations), "case_studies": studies, "severity": finding.severity, "confidence": finding.confidence,
     })
 }
 
@@ -182,6 +179,7 @@ mod tests {
         assert_eq!(mapping[0]["atlas"][0]["id"], "AML.T0018.000");
         assert_eq!(mapping[0]["atlas"][0]["name"], "Manipulate AI Model: Poison AI Model");
         assert_eq!(mapping[0]["atlas"][1]["relation"], "related");
+        assert!(mapping[0]["case_studies"].as_array().unwrap().iter().any(|s| s["id"] == "AML.CS0019"));
         assert!(mapping[0]["mitigations"].as_array().unwrap().iter().any(|m| m["id"] == "AML.M0008"));
         assert_eq!(mapping[1]["atlas"][0]["id"], "AML.T0010.002", "a data set");
         assert_eq!(mapping[2]["atlas"][0]["id"], "AML.T0010.003", "a model");

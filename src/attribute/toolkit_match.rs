@@ -9,7 +9,7 @@ use crate::procedure::{
     About, Case, Context, Cost, Outcome, Phase, Plan, Procedure, Skip, Stop, Verdict, number,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Recovered geometry and file names against published defaults.
 pub static TOOLKIT_MATCH: ToolkitMatch = ToolkitMatch;
@@ -22,12 +22,20 @@ static ABOUT: About = About {
     id: "toolkit-match",
     title: "Toolkit match",
     phase: Phase::Attribution,
-    version: 1,
+    version: 2,
     question: "Which public attack toolkit's defaults is the recovered trigger consistent with, if any?",
     needs: "a recovered trigger (refine-trigger or neural-cleanse), or files with a toolkit's names",
     reference: "defaults read in ten public toolkits at named commits (see the page)",
     cost: Cost::Instant,
-    after: &["format-safety", "neural-cleanse", "activation-clustering", "refine-trigger"],
+    after: &[
+        "format-safety",
+        "neural-cleanse",
+        "activation-clustering",
+        "poisoned-samples",
+        "sample-recovery",
+        "refine-trigger",
+        "trigger-kind",
+    ],
     page: include_str!("toolkit_match.md"),
 };
 
@@ -43,7 +51,7 @@ impl Procedure for ToolkitMatch {
 
     fn plan(&self, case: &Case) -> Result<Plan, Skip> {
         let seen = look(case);
-        if seen.geometry.is_none() && seen.marks.is_empty() {
+        if seen.geometry.is_none() && seen.kind.is_none() && seen.marks.is_empty() {
             return Err(Skip(
                 "no trigger was recovered and no file carries a toolkit's names: run neural-cleanse or refine-trigger first".to_owned(),
             ));
@@ -77,9 +85,16 @@ impl Procedure for ToolkitMatch {
         cx.step(plan.units, plan.units)?;
 
         let verdict = if listed > UNLISTED { Verdict::Inconclusive } else { Verdict::NothingFound };
+        let near = near(&candidates);
         let mut measures = BTreeMap::from([
             ("candidates".to_owned(), candidates.iter().map(Candidate::json).collect()),
             ("listed_share".to_owned(), number(listed)),
+            ("toolkits".to_owned(), toolkits(&candidates)),
+            (
+                "cannot_be_told_apart".to_owned(),
+                near.iter().map(|f| f.toolkit).collect::<BTreeSet<_>>().into_iter().collect(),
+            ),
+            ("would_discriminate".to_owned(), json!(discriminators(&near, &seen))),
         ]);
         measures.extend(facts(&seen));
         Ok(Outcome {
@@ -135,6 +150,60 @@ impl Candidate {
     }
 }
 
+/// The listed candidates that share the first place: within a third of the best; none when the best stands alone.
+fn near(candidates: &[Candidate]) -> Vec<&'static Fingerprint> {
+    let listed: Vec<&Candidate> = candidates.iter().filter(|c| c.of.is_some()).collect();
+    let best = listed.first().map_or(0.0, |c| c.weight);
+    let near: Vec<_> = listed.iter().filter(|c| c.weight * 3.0 >= best).filter_map(|c| c.of).collect();
+    let several = near.iter().map(|f| f.toolkit).collect::<BTreeSet<_>>().len() > 1;
+    if several { near } else { Vec::new() }
+}
+
+/// The share of each toolkit, its attacks together, best first.
+fn toolkits(candidates: &[Candidate]) -> Value {
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for c in candidates {
+        *sums.entry(c.of.map_or("none of the listed", |f| f.toolkit)).or_default() += c.weight;
+    }
+    let mut all: Vec<(&str, f64)> = sums.into_iter().collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    all.into_iter().map(|(toolkit, share)| json!({"toolkit": toolkit, "share": number(share)})).collect()
+}
+
+/// What would tell the candidates of the first place apart: defaults in which they differ and that were not seen, and the names
+/// that each would have left.
+fn discriminators(near: &[&'static Fingerprint], seen: &Seen) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut differ = |what: &str, missing: bool, of: &dyn Fn(&Fingerprint) -> String| {
+        let all: BTreeSet<String> = near.iter().map(|f| of(f)).collect();
+        if missing && all.len() > 1 {
+            let list: Vec<String> = near.iter().map(|f| format!("{}: {}", f.toolkit, of(f))).collect();
+            out.push(format!("{what} ({})", list.join("; ")));
+        }
+    };
+    differ("the target class", seen.target.is_none(), &|f| {
+        let all: Vec<String> = f.targets.iter().map(ToString::to_string).collect();
+        if all.is_empty() { "any".into() } else { all.join(" or ") }
+    });
+    differ("the share of planted samples, from the whole training set", seen.rate.is_none(), &|f| {
+        f.rate.map_or("not given".into(), |r| format!("{} %", shown(100.0 * r)))
+    });
+    differ("the colours of the patch, from planted samples", !seen.exact && seen.geometry.is_some(), &|f| {
+        f.colour.map_or("varies".into(), |c| format!("mean {:.2}/{:.2}/{:.2}", c[0], c[1], c[2]))
+    });
+    for toolkit in near.iter().map(|f| f.toolkit).collect::<BTreeSet<_>>() {
+        let names: Vec<&str> =
+            MARKS.iter().filter(|m| toolkit.starts_with(m.toolkit)).map(|m| m.text).collect();
+        if !names.is_empty() && !seen.marks.iter().any(|(i, _)| toolkit.starts_with(MARKS[*i].toolkit)) {
+            out.push(format!(
+                "names that {toolkit} leaves in original files and checkpoints: {}",
+                names.join(", ")
+            ));
+        }
+    }
+    out
+}
+
 fn summary(verdict: Verdict, candidates: &[Candidate]) -> String {
     if verdict == Verdict::NothingFound {
         return "Not like the defaults of any listed toolkit: an origin outside the list remains the better explanation.".to_owned();
@@ -181,6 +250,10 @@ fn facts(seen: &Seen) -> BTreeMap<String, Value> {
     }
     out.extend(seen.target.map(|(class, _)| ("target".to_owned(), json!(class))));
     out.extend(seen.rate.map(|r| ("poison_rate".to_owned(), number(r))));
+    out.extend(seen.kind.as_ref().map(|(k, _)| ("kind".to_owned(), json!(k))));
+    out.extend(seen.share.map(|s| ("blend_share".to_owned(), number(s))));
+    out.extend(seen.wave.map(|(a, p)| ("wave".to_owned(), json!([number(a), number(p)]))));
+    out.insert("read_from_samples".to_owned(), json!(seen.exact));
     let marks: Vec<_> = seen.marks.iter().map(|(i, place)| json!([MARKS[*i].text, place])).collect();
     out.insert("marks".to_owned(), Value::Array(marks));
     out
@@ -206,6 +279,7 @@ pub(super) mod tests {
                 artefacts: vec![],
                 pipeline: None,
                 deployment: None,
+                handling: None,
                 unexamined: vec![],
                 text: String::new(),
                 root: ".".into(),

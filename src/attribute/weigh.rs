@@ -3,15 +3,23 @@
 //! The densities are assumptions, chosen for what is known of recovered masks (they drift by a pixel or two, shrink, and
 //! blur), not fitted to cases; each is in the procedure's page.
 
-use super::fingerprints::{Fingerprint, MARKS, Place};
+use super::fingerprints::{Detail, Fingerprint, MARKS, Place};
 use super::geometry::Geometry;
 use crate::figure::label::number;
 
 /// What was seen; `None` where it is not known.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// The recovered trigger.
+    /// The recovered trigger, when it is one that has a place.
     pub geometry: Option<Geometry>,
+    /// Whether it was read from samples: then place, size and colour are the attacker's own, not an optimiser's.
+    pub exact: bool,
+    /// Kind of trigger, and whether that is more than a guess.
+    pub kind: Option<(String, bool)>,
+    /// Share of a blend.
+    pub share: Option<f64>,
+    /// Amplitude (of 255) and periods of a wave.
+    pub wave: Option<(f64, f64)>,
     /// Accused target class and number of classes.
     pub target: Option<(usize, usize)>,
     /// Estimated share of poisoned training samples.
@@ -29,8 +37,20 @@ pub struct Reason {
     pub ratio: f64,
 }
 
-/// Standard deviation of a recovered centre, in shares of the image.
+/// Standard deviation of a recovered centre, in shares of the image; and of one read from samples.
 const DRIFT: f64 = 0.07;
+const EXACT: f64 = 0.03;
+/// Kinds of trigger with the share of unlisted attacks that use them.
+const KINDS: [(&str, f64); 6] = [
+    ("patch", 0.5),
+    ("multi-patch", 0.05),
+    ("blend", 0.15),
+    ("sinusoid", 0.1),
+    ("warp", 0.1),
+    ("dynamic", 0.1),
+];
+/// Chance that the kind is told right when it is more than a guess, and when it is a guess.
+const TOLD: [f64; 2] = [0.9, 0.6];
 /// Share of users who move the trigger away from the default.
 const MOVED: f64 = 0.1;
 
@@ -49,11 +69,14 @@ fn normal(x: f64, mean: f64, sd: f64) -> f64 {
 pub fn reasons(f: &Fingerprint, seen: &Seen) -> Vec<Reason> {
     let mut out = Vec::new();
     if let Some(g) = &seen.geometry {
-        out.push(position(f, g));
-        out.push(area(f, g));
+        out.push(position(f, g, seen.exact));
+        out.push(area(f, g, seen.exact));
         out.push(shape(f, g));
-        out.extend(colour(f, g));
+        out.extend(colour(f, g, seen.exact));
     }
+    out.extend(seen.kind.as_ref().map(|(told, sure)| kind(f, told, *sure)));
+    out.extend(seen.share.and_then(|s| share(f, s)));
+    out.extend(seen.wave.and_then(|w| wave(f, w)));
     out.extend(seen.target.and_then(|(class, classes)| target(f, class, classes)));
     out.extend(seen.rate.and_then(|r| rate(f, r)));
     for (mark, place) in seen.marks.iter().filter_map(|(i, place)| Some((MARKS.get(*i)?, place))) {
@@ -64,13 +87,14 @@ pub fn reasons(f: &Fingerprint, seen: &Seen) -> Vec<Reason> {
     out
 }
 
-fn position(f: &Fingerprint, g: &Geometry) -> Reason {
+fn position(f: &Fingerprint, g: &Geometry, exact: bool) -> Reason {
+    let drift = if exact { EXACT } else { DRIFT };
     // Base rate of an unlisted patch: anywhere, or in a corner, most often the bottom-right one.
     let corners = [((0.94, 0.94), 0.5), ((0.06, 0.06), 0.2), ((0.94, 0.06), 0.15), ((0.06, 0.94), 0.15)];
-    let unlisted = 0.4 + 0.6 * corners.iter().map(|(at, p)| p * about(g.centre, *at, DRIFT)).sum::<f64>();
+    let unlisted = 0.4 + 0.6 * corners.iter().map(|(at, p)| p * about(g.centre, *at, drift)).sum::<f64>();
     let (likely, default) = match f.place {
         Place::At { centre, .. } => (
-            MOVED + (1.0 - MOVED) * about(g.centre, centre, DRIFT),
+            MOVED + (1.0 - MOVED) * about(g.centre, centre, drift),
             format!("its default is row {:.2}, column {:.2}", centre.0, centre.1),
         ),
         Place::Anywhere(..) => (1.0, "it draws the place at random".to_owned()),
@@ -90,7 +114,8 @@ fn position(f: &Fingerprint, g: &Geometry) -> Reason {
     Reason { text, ratio: likely / unlisted }
 }
 
-fn area(f: &Fingerprint, g: &Geometry) -> Reason {
+fn area(f: &Fingerprint, g: &Geometry, exact: bool) -> Reason {
+    let spread = if exact { 0.25 } else { 0.8 };
     // Densities of ln(area). An unlisted trigger may have any size from a pixel to the whole image.
     let least = 1.0 / (g.canvas.0 * g.canvas.1).max(2) as f64;
     let unlisted = 1.0 / -least.ln();
@@ -101,7 +126,7 @@ fn area(f: &Fingerprint, g: &Geometry) -> Reason {
     };
     let (likely, default) = match f.place {
         Place::At { area, .. } | Place::Corners(area) => {
-            (0.9 * normal(x, area.ln(), 0.8) + 0.1 * unlisted, format!("its default {}", percent(area)))
+            (0.9 * normal(x, area.ln(), spread) + 0.1 * unlisted, format!("its default {}", percent(area)))
         }
         Place::Anywhere(low, high) => {
             (between(low, high), format!("its range {} to {}", percent(low), percent(high)))
@@ -126,7 +151,8 @@ fn shape(f: &Fingerprint, g: &Geometry) -> Reason {
     }
 }
 
-fn colour(f: &Fingerprint, g: &Geometry) -> Option<Reason> {
+fn colour(f: &Fingerprint, g: &Geometry, exact: bool) -> Option<Reason> {
+    let spread = if exact { 0.12 } else { 0.25 };
     let default = f.colour?;
     let expected: Vec<f64> = match g.colour.len() {
         1 => vec![default.iter().sum::<f64>() / 3.0],
@@ -134,12 +160,54 @@ fn colour(f: &Fingerprint, g: &Geometry) -> Option<Reason> {
         _ => return None,
     };
     // Recovered colours are loose: an optimiser needs only enough contrast. Unlisted: white, as so many, or any.
-    let near = |to: &[f64]| g.colour.iter().zip(to).map(|(c, e)| normal(*c, *e, 0.25)).product::<f64>();
+    let near = |to: &[f64]| g.colour.iter().zip(to).map(|(c, e)| normal(*c, *e, spread)).product::<f64>();
     let ratio = (0.3 + 0.7 * near(&expected)) / (0.6 + 0.4 * near(&vec![1.0; expected.len()]));
     let shown = |c: &[f64]| c.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join("/");
     Some(Reason {
         text: format!("mean colour {}; its default {} (weak)", shown(&g.colour), shown(&expected)),
         ratio,
+    })
+}
+
+/// How much likelier this kind of trigger is from the toolkit than from elsewhere.
+fn kind(f: &Fingerprint, told: &str, sure: bool) -> Reason {
+    let right = TOLD[usize::from(!sure)];
+    let unlisted = |k: &str| KINDS.iter().find(|(name, _)| *name == k).map_or(0.05, |(_, p)| *p);
+    // What is told, given the kind used: right, or any of the others in proportion.
+    let given = |used: &str| {
+        if used == told { right } else { (1.0 - right) * unlisted(told) / (1.0 - unlisted(used)).max(0.1) }
+    };
+    let base: f64 = KINDS.iter().map(|(used, p)| p * given(used)).sum();
+    let guess = if sure { "" } else { " (a guess)" };
+    Reason {
+        text: format!("reads as a {told}{guess}; it makes a {}", f.kind),
+        ratio: given(f.kind) / base.max(1e-6),
+    }
+}
+
+fn share(f: &Fingerprint, share: f64) -> Option<Reason> {
+    let Detail::Share(default) = f.detail else { return None };
+    let likely = 0.8 * normal(share, default, 0.06) + 0.2;
+    Some(Reason {
+        text: format!("blended at {}; its default {}", percent(share), percent(default)),
+        ratio: likely,
+    })
+}
+
+fn wave(f: &Fingerprint, (amplitude, periods): (f64, f64)) -> Option<Reason> {
+    let Detail::Wave(height, frequency) = f.detail else { return None };
+    // Unlisted: amplitudes up to 100 levels, and one to twelve periods.
+    let near = normal(amplitude, height, 6.0) * normal(periods.abs(), frequency, 0.3);
+    let unlisted = 1.0 / (100.0 * 12.0);
+    Some(Reason {
+        text: format!(
+            "a wave of {} levels and {} periods; its default {} and {}",
+            number(amplitude),
+            number(periods.abs()),
+            number(height),
+            number(frequency)
+        ),
+        ratio: (0.8 * near + 0.2 * unlisted) / unlisted,
     })
 }
 

@@ -68,7 +68,7 @@ pub struct Numbered {
 }
 
 /// A line of the timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moment {
     /// Journal number.
     pub n: u64,
@@ -76,6 +76,10 @@ pub struct Moment {
     pub time: String,
     /// What happened, in one line of visible text.
     pub what: String,
+    /// The event's type in the journal.
+    pub kind: String,
+    /// Who worked, as they or their system name them.
+    pub who: String,
     /// Hash of the record, lower-case hex; the next record holds it.
     pub hash: String,
 }
@@ -111,6 +115,8 @@ pub struct CaseState {
     pub evidence: Vec<Item>,
     /// Items that changed during work: id and what differs.
     pub changed: Vec<(String, String)>,
+    /// When and how each item was last compared with its intake.
+    pub checked: BTreeMap<String, (String, String)>,
     /// Procedures that were queued or skipped, in the order of the plan.
     pub procedures: Vec<ProcedureState>,
     /// Procedures that are run again, as they stood with their last outcome. It stands until the new run has one: a run
@@ -191,8 +197,11 @@ impl CaseState {
                 self.take_notes();
             }
             Event::Redacted { what, head } => self.redacted = Some((what.clone(), tame(head))),
-            Event::EvidenceChecked { .. }
-            | Event::Exported { .. }
+            Event::EvidenceChecked { items, how } => {
+                let when = |id: &String| (tame(id), (time.to_owned(), tame(how)));
+                self.checked.extend(items.iter().map(when));
+            }
+            Event::Exported { .. }
             | Event::Sealed { .. }
             | Event::Recovered { .. }
             | Event::Unknown { .. } => {}
@@ -201,6 +210,8 @@ impl CaseState {
             n,
             time: time.to_owned(),
             what: timeline::what(event),
+            kind: text::visible(event.kind()),
+            who: self.analyst.clone(),
             hash: text::visible(hash),
         });
         self.events += 1;

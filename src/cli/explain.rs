@@ -5,6 +5,7 @@ use crate::evidence::ItemState;
 use crate::investigation::{Loaded, load};
 use crate::procedure::{Case, Cost, Earlier, Effort, Phase};
 use crate::registry;
+use crate::report::json;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,12 +14,15 @@ use std::path::PathBuf;
 /// `laocoon explain ID`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Procedure id, as in `laocoon list`.
+    /// Procedure id, as in `laocoon list`; or `laocoon.scan/1` for the schema of the JSON report.
     id: String,
 }
 
 /// Prints a procedure's page.
 pub fn page(args: &ExplainArgs) -> anyhow::Result<Exit> {
+    if args.id == json::SCHEMA {
+        return print(json::SCHEMA_TEXT);
+    }
     let Some(procedure) = registry::find(&args.id) else {
         let known: Vec<&str> = registry::all().iter().map(|p| p.about().id).collect();
         return Err(Usage(format!("no procedure '{}'; there are: {}", args.id, known.join(", "))).into());

@@ -1,5 +1,7 @@
 //! `laocoon inspect`: files and folders, without a case; nothing is run.
 
+mod network;
+
 use super::{Exit, SeverityArg, Usage, deliver};
 use crate::evidence::Limits;
 use crate::procedure::Severity;
@@ -16,6 +18,21 @@ pub struct InspectArgs {
     /// Files, or folders with all that is below them.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Print the network in each file instead: layers, shapes, parameters, operators, and what is unsupported.
+    #[arg(long)]
+    network: bool,
+    /// With --network: architecture of bare weights, a built-in name or a network description file (JSON).
+    #[arg(long, value_name = "NAME|FILE", requires = "network")]
+    architecture: Option<String>,
+    /// With --network: channels,height,width of the images, where the file leaves them open.
+    #[arg(long, value_name = "C,H,W", requires = "network", value_delimiter = ',')]
+    input: Vec<usize>,
+    /// With --network: also the network of a file that triage flags or rejects. It is read as data; nothing of it is run.
+    #[arg(long, requires = "network")]
+    analyse_flagged: bool,
+    /// With --network: read weights that an ONNX file keeps in files beside it.
+    #[arg(long, requires = "network")]
+    external_data: bool,
     /// A signature, bundle, attestation, bill of materials or list of digests about PATH (then only one).
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
@@ -59,6 +76,9 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Exit> {
     let quiet = |_: usize, _: usize| !stop.load(Ordering::Relaxed);
     let paths = args.paths.clone();
     let limits = Limits::default();
+    if args.network {
+        return pool.install(|| network::run(args, &limits));
+    }
     let mut seen = pool.install(|| inspect::inspect(&paths, &limits, &quiet))?;
     match (&args.signature, args.paths.as_slice()) {
         (None, _) => {}

@@ -5,6 +5,7 @@
 mod bundle;
 mod diff;
 mod explain;
+mod gate;
 mod inspect;
 mod lab;
 mod open;
@@ -149,6 +150,29 @@ pub struct CaseOptions {
     /// Architecture of bare weights: a built-in name, or a network description file (JSON).
     #[arg(long, value_name = "NAME|FILE")]
     pub architecture: Option<String>,
+    /// Analyse the network of a file that triage flags or rejects too. It is read as data; nothing of it is run.
+    #[arg(long)]
+    pub analyse_flagged: bool,
+    /// Read weights that an ONNX file keeps in files beside it (in its own folder, no links).
+    #[arg(long)]
+    pub external_data: bool,
+    /// A parameter of a procedure, such as trigger-probe.patch="size=3 at=bottom-right"; `explain ID` names them. Repeatable.
+    #[arg(long, value_name = "ID.NAME=VALUE", value_parser = setting)]
+    pub set: Vec<Setting>,
+}
+
+/// A parameter of a procedure: its id, the name, and the value (JSON, else a text).
+pub type Setting = (String, String, serde_json::Value);
+
+/// Reads `ID.NAME=VALUE`.
+fn setting(text: &str) -> Result<Setting, String> {
+    let (place, value) = text.split_once('=').ok_or("it has no '='")?;
+    let (id, name) = place.split_once('.').ok_or("it has no '.' between procedure and parameter")?;
+    if crate::registry::find(id).is_none() {
+        return Err(format!("there is no procedure '{}'", crate::evidence::text::visible(id)));
+    }
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((id.to_owned(), name.to_owned(), value))
 }
 
 /// `--effort`.

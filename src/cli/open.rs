@@ -114,12 +114,14 @@ struct ToSession {
 
 impl tui::Exporter for ToSession {
     fn formats(&self) -> &[&'static str] {
-        &["html", "markdown", "json"]
+        static NAMES: std::sync::LazyLock<Vec<&str>> =
+            std::sync::LazyLock::new(|| Format::ALL.iter().map(|f| f.name()).collect());
+        &NAMES
     }
 
     fn export(&self, format: &str, state: &CaseState) -> Result<tui::Exported, String> {
         let format = Format::named(format).ok_or_else(|| format!("no format '{format}'"))?;
-        let extension = if format == Format::Markdown { "md" } else { format.name() };
+        let extension = format.extension();
         let folder = self.session.join("reports");
         let path = folder.join(format!("report-{}.{extension}", state.events));
         let text = report::render(format, state, &Blobs::new(&self.session));

@@ -1,9 +1,9 @@
 //! `laocoon report`: what leaves the workbench. Reads the session alone; the same session gives the same bytes.
 
-use super::{Exit, Usage, deliver, say, session_dir};
+use super::{Exit, Usage, deliver, gate, say, session_dir};
 use crate::case::Session;
 use crate::report::{self, Format};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 /// `laocoon report SESSION`.
@@ -12,42 +12,24 @@ pub struct ReportArgs {
     /// The session: a folder or a bundle.
     session: PathBuf,
     /// Output format.
-    #[arg(long, value_enum)]
-    format: FormatArg,
+    #[arg(long, value_parser = gate::formats())]
+    format: Format,
     /// Write to a file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-/// `--format`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum FormatArg {
-    /// One self-contained page.
-    Html,
-    /// For tickets and wikis.
-    Markdown,
-    /// Schema `laocoon.scan/1`.
-    Json,
-}
-
-impl From<FormatArg> for Format {
-    fn from(arg: FormatArg) -> Self {
-        match arg {
-            FormatArg::Html => Format::Html,
-            FormatArg::Markdown => Format::Markdown,
-            FormatArg::Json => Format::Json,
-        }
-    }
+    #[command(flatten)]
+    gate: gate::GateOptions,
 }
 
 /// Writes the report.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+    let under = args.gate.under()?;
     let located = session_dir::located(&args.session)?;
     let session = Session::open(located.path()).map_err(|error| Usage(error.to_string()))?;
     for warning in session.warnings() {
         say(&format!("warning: {warning}"));
     }
-    let text = report::render(args.format.into(), &session.state(), session.blobs());
+    let text = report::render_under(args.format, &session.state(), session.blobs(), &under);
     deliver(args.output.as_deref(), text.as_bytes())?;
     Ok(Exit::Pass)
 }

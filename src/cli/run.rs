@@ -30,6 +30,12 @@ pub struct RunArgs {
     /// Architecture of bare weights: a built-in name, or a network description file (JSON).
     #[arg(long, value_name = "NAME|FILE")]
     architecture: Option<String>,
+    /// Run the network of a file that triage flags or rejects too. It is read as data; nothing else of it is run.
+    #[arg(long)]
+    analyse_flagged: bool,
+    /// Read weights that an ONNX file keeps in files beside it.
+    #[arg(long)]
+    external_data: bool,
     /// Where to write `logits` (N×K) and `activations`.
     #[arg(short, long, value_name = "FILE.safetensors")]
     output: PathBuf,
@@ -78,8 +84,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 /// The model under the input description of the case file, if one was given, and the data as clean images.
 fn case(args: &RunArgs) -> anyhow::Result<CaseFile> {
     let data = format!("clean={}", args.data.display());
-    let options =
-        CaseOptions { data: vec![data], architecture: args.architecture.clone(), ..CaseOptions::default() };
+    let options = CaseOptions {
+        data: vec![data],
+        architecture: args.architecture.clone(),
+        analyse_flagged: args.analyse_flagged,
+        external_data: args.external_data,
+        ..CaseOptions::default()
+    };
     let mut case = target::case(std::slice::from_ref(&args.model), &options)?;
     let Some(file) = &args.case else { return Ok(case) };
     let described = target::case(std::slice::from_ref(file), &CaseOptions::default())?;

@@ -1,11 +1,14 @@
 //! `laocoon scan`: the investigation without a screen; the CI gate and the batch job.
 
-use super::{CaseOptions, Exit, SeverityArg, deliver, progress::Progress, session_dir, target};
-use crate::case::gate;
+use super::{
+    CaseOptions, Exit, deliver,
+    gate::{self, GateOptions},
+    progress::Progress,
+    say, session_dir, target,
+};
 use crate::investigation::{Investigation, Options};
-use crate::procedure::Severity;
-use crate::report;
-use clap::{Args, ValueEnum};
+use crate::report::{self, Format, Under};
+use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,30 +24,20 @@ pub struct ScanArgs {
     #[command(flatten)]
     options: CaseOptions,
     /// Output format.
-    #[arg(long, value_enum, default_value_t = ScanFormat::Text)]
-    format: ScanFormat,
+    #[arg(long, value_parser = gate::formats(), default_value = "text")]
+    format: Format,
     /// Write the result to a file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Exit with 1 on a finding of this severity or above.
-    #[arg(long, value_enum, default_value_t = SeverityArg::Medium, value_name = "SEVERITY")]
-    fail_on: SeverityArg,
-    /// Exit with 0 instead of 3 when something planned did not finish.
-    #[arg(long)]
-    allow_incomplete: bool,
-}
-
-/// How the result is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ScanFormat {
-    /// For people.
-    Text,
-    /// Schema `laocoon.scan/1`.
-    Json,
+    #[command(flatten)]
+    gate: GateOptions,
 }
 
 /// Runs the investigation to its end, or to a signal, and reports it.
 pub fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
+    // Wrong terms are found out before the work, not after it.
+    let mut under = args.gate.under()?;
+    under.root = under.root.or_else(report::here);
     let mut investigation = start(args)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -65,19 +58,29 @@ pub fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         investigation.check_evidence(true);
     }
     progress.end(&investigation);
+    record_waivers(&mut investigation, &under);
     let state = investigation.state();
-    let text = match args.format {
-        ScanFormat::Text => report::text::write(&state),
-        ScanFormat::Json => report::json::text(&state),
-    };
+    let text = report::render_under(args.format, &state, investigation.blobs(), &under);
     deliver(args.output.as_deref(), text.as_bytes())?;
     // What is not on disk did not happen, whatever else is allowed.
     let saved = investigation.trouble().is_none() && investigation.read_only().is_none();
-    let code = gate::exit_code(&state, Severity::from(args.fail_on), args.allow_incomplete && saved);
-    Ok(match Exit::of(code) {
+    under.terms.allow_incomplete &= saved;
+    Ok(match Exit::of(crate::case::gate::rule(&state, &under.terms).code) {
         Exit::Pass if !saved => Exit::Incomplete,
         exit => exit,
     })
+}
+
+/// Writes into the journal what is let pass, once.
+fn record_waivers(investigation: &mut Investigation, under: &Under) {
+    let state = investigation.state();
+    for line in gate::applied(&report::ledger(&state, under)) {
+        if !state.notes.iter().any(|(_, note)| *note == line)
+            && let Err(why) = investigation.note(&line)
+        {
+            say(&format!("warning: the waiver could not be recorded: {why}"));
+        }
+    }
 }
 
 fn start(args: &ScanArgs) -> anyhow::Result<Investigation> {

@@ -4,6 +4,7 @@ use super::{CaseOptions, Usage};
 use crate::evidence::{CaseFile, Limits};
 use crate::investigation::{Desk, Options};
 use crate::procedure::{Effort, Phase};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -16,6 +17,18 @@ pub fn case(paths: &[PathBuf], options: &CaseOptions) -> anyhow::Result<CaseFile
             return Err(Usage("--architecture needs a model".into()).into());
         };
         model.architecture = Some(architecture.clone());
+    }
+    if options.external_data {
+        let Some(model) = &mut case.model else {
+            return Err(Usage("--external-data needs a model".into()).into());
+        };
+        model.external_data = true;
+    }
+    if options.analyse_flagged {
+        let Some(model) = &mut case.model else {
+            return Err(Usage("--analyse-flagged needs a model".into()).into());
+        };
+        model.analyse_flagged = true;
     }
     Ok(case)
 }
@@ -31,11 +44,23 @@ impl Options {
             threads: options.threads,
             only: options.only.clone(),
             phases: options.phase.iter().copied().map(Phase::from).collect(),
-            overrides: BTreeMap::new(),
+            overrides: overrides(&options.set),
             limits: Limits::default(),
             analyst: options.analyst(),
         }
     }
+}
+
+/// Parameters as procedures read them: a JSON object each.
+fn overrides(set: &[super::Setting]) -> BTreeMap<String, Value> {
+    let mut out: BTreeMap<String, Value> = BTreeMap::new();
+    for (id, name, value) in set {
+        let own = out.entry(id.clone()).or_insert_with(|| Value::Object(serde_json::Map::new()));
+        if let Value::Object(own) = own {
+            own.insert(name.clone(), value.clone());
+        }
+    }
+    out
 }
 
 impl CaseOptions {

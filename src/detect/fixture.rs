@@ -21,6 +21,7 @@ pub(crate) fn case() -> Case {
         artefacts: vec![],
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec![],
         text: String::new(),
         root: std::path::PathBuf::new(),

@@ -8,7 +8,9 @@ const OBJECTS: usize = 100_000;
 /// Blocks of one object's header.
 const BLOCKS: usize = 1000;
 /// An address that is none.
-const NOWHERE: u64 = u64::MAX;
+const NOWHERE: u64 = 1 << 63;
+/// Addresses and sizes beyond this are as good as this one: behind the end of any file, and small enough to add to.
+const FAR: u64 = 1 << 62;
 
 /// Something in the file that another file is needed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +86,7 @@ impl<'a> Walk<'a> {
         let raw = self.get(at, width)?;
         let all_ones = width > 0 && raw.iter().all(|&b| b == 0xff);
         let value = raw.iter().rev().fold(0u64, |n, &b| n << 8 | u64::from(b));
-        Some(if all_ones { NOWHERE } else { value })
+        Some(if all_ones { NOWHERE } else { value.min(FAR) })
     }
 
     fn superblock(&mut self) -> Option<()> {
@@ -297,4 +299,33 @@ fn texts(bytes: &[u8]) -> Vec<String> {
         .map(str::to_owned)
         .take(16)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A superblock of version 2 whose root lies at `root`, and an object header there when that is 48.
+    fn file(root: u64, continuation: u64) -> Vec<u8> {
+        let mut bytes = b"\x89HDF\r\n\x1a\n\x02\x08\x08\0".to_vec();
+        for address in [0, u64::MAX, 4096, root] {
+            bytes.extend(address.to_le_bytes());
+        }
+        bytes.extend([0; 4]);
+        // Version 1: 12 bytes and padding, then one message of kind 0x10 (the block goes on elsewhere).
+        bytes.extend([1, 0, 1, 0, 1, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend([0x10, 0, 16, 0, 0, 0, 0, 0]);
+        bytes.extend(continuation.to_le_bytes());
+        bytes.extend(64u64.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn addresses_behind_the_end_of_all_files_are_followed_nowhere() {
+        for far in [u64::MAX - 1, u64::MAX - 7, u64::MAX, 1 << 63, (1 << 63) - 1, 1 << 62] {
+            assert!(read(&file(far, 0)).outside.is_empty());
+            let read = read(&file(48, far));
+            assert_eq!((read.version, read.outside.len()), (2, 0), "{far:x}");
+        }
+    }
 }

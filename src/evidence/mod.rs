@@ -17,10 +17,11 @@ pub mod provenance;
 pub mod register;
 pub mod safetensors;
 pub mod text;
+pub mod torch;
 pub mod wire;
 
 pub use array::RawArray;
-pub use case_file::{CaseFile, DataEntry, Deployment, InputSpec, ModelEntry, Pipeline};
+pub use case_file::{CaseFile, DataEntry, Deployment, Handling, InputSpec, ModelEntry, Pipeline};
 pub use dataset::DataSet;
 pub use error::EvidenceError;
 pub use format::Format;

@@ -10,6 +10,7 @@ use crate::jobs::{Halt, guarded};
 use crate::network::Model;
 use crate::network::load::{Architecture, open_model};
 use crate::procedure::{Data, Monitor, Silent, Tensor};
+use crate::triage::examine::held_back;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -181,6 +182,10 @@ impl Parts {
                 (None, Some(name)) if case.architecture_file().is_none() => Some(Architecture::Named(name)),
                 _ => None,
             };
+            // What holds a program is read as data, and only when the responder wants that.
+            if let Some(why) = held_back(bytes, limits).filter(|_| !entry.analyse_flagged) {
+                return Err(why);
+            }
             open_model(entry, bytes, architecture, &self.names, limits)
         });
         Some(loaded.unwrap_or_else(|why| Err(EvidenceError::whole(&entry.path, "model.panic", why))))

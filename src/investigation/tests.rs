@@ -153,6 +153,7 @@ fn options(folder: &Path) -> Options {
             artefacts: Vec::new(),
             pipeline: None,
             deployment: None,
+            handling: None,
             unexamined: Vec::new(),
             text: "[case]\nid = \"IR-1\"\n".into(),
             root: folder.to_owned(),

@@ -5,7 +5,7 @@ use crate::network::description::{Description, FORMAT, builtin};
 use serde_json::{Value, json};
 
 /// Names of the networks that only the laboratory has.
-pub const OWN: [&str; 3] = ["mlp", "vgg6", "signcnn"];
+pub const OWN: [&str; 4] = ["mlp", "vgg6", "signcnn", "signbn"];
 
 /// A network for images of `shape` (channels, height, width) and `classes` classes, pixels entering as −2..2 (mean 0.5,
 /// deviation 0.25 on 0..1).
@@ -13,6 +13,7 @@ pub const OWN: [&str; 3] = ["mlp", "vgg6", "signcnn"];
 /// - `mlp`: hidden layers of 128 and 64.
 /// - `vgg6`: two pairs of 3×3 convolutions (16, 32 channels) with batch normalisation, a hidden layer of 64.
 /// - `signcnn`: three 3×3 convolutions (16, 32, 48 channels) with pooling, a hidden layer of 64.
+/// - `signbn`: the same with batch normalisation behind each convolution.
 /// - and the built-in ones ([`builtin::describe`]).
 ///
 /// # Errors
@@ -43,12 +44,18 @@ pub fn architecture(name: &str, shape: [usize; 3], classes: usize) -> Result<Des
             nodes.extend(head(&from, classes));
             nodes
         }
-        "signcnn" => {
+        "signcnn" | "signbn" => {
+            let normal = name == "signbn";
             let mut nodes = Vec::new();
             let mut from = "input".to_owned();
             for (k, out) in [(1, 16), (2, 32), (3, 48)] {
-                nodes.push(conv(&format!("conv{k}"), &from, out, true));
-                nodes.push(one(&format!("relu{k}"), "relu", &format!("conv{k}")));
+                let mut last = format!("conv{k}");
+                nodes.push(conv(&last, &from, out, !normal));
+                if normal {
+                    nodes.push(norm(&format!("bn{k}"), &last));
+                    last = format!("bn{k}");
+                }
+                nodes.push(one(&format!("relu{k}"), "relu", &last));
                 from = format!("pool{k}");
                 nodes.push(pool(&from, &format!("relu{k}")));
             }

@@ -17,9 +17,22 @@ pub struct Expected {
     pub schema: String,
     /// What `scan` with default options exits with.
     pub exit_code: u8,
+    /// Only these procedures, and those they read, are examined (`scan --only`); all, if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
+    /// Procedures that look for what is there and do not find it in this case, by this version: told, not tested as a
+    /// virtue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<String>,
+    /// Procedures that accuse wrongly in this case, by this version: told, not tested as a virtue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub false_alarms: Vec<String>,
     /// Procedures that must finish and flag.
     #[serde(default)]
     pub must_flag: Vec<Flag>,
+    /// Procedures that must finish without flagging and leave a lead: findings, all of them on the class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_lead: Vec<Flag>,
     /// Procedures that must finish, or not apply, without flagging.
     #[serde(default)]
     pub must_not_flag: Vec<String>,

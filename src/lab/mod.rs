@@ -14,6 +14,7 @@ pub mod measure;
 pub mod sample_cases;
 pub mod specimen;
 pub mod train;
+pub mod zoo;
 
 pub use error::LabError;
 

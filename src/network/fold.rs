@@ -3,7 +3,7 @@
 
 use super::NetworkError;
 use super::graph::{Builder, Graph, Node, Param, ParamId, ValueId};
-use super::op::{Arith, BatchNorm, Conv2d, Kernel, Linear, Op, Operand, PRelu};
+use super::op::{Arith, BatchNorm, Constant, Conv2d, Kernel, LayerNorm, Linear, Op, Operand, PRelu};
 use crate::evidence::Limits;
 use ndarray::{Array1, ArrayD};
 use std::collections::HashMap;
@@ -179,6 +179,12 @@ fn moved(to: &mut Builder, graph: &Graph, params: &mut HashMap<ParamId, ParamId>
             let left = side(&a.left);
             Op::Arith(Arith { kind: a.kind, left, right: side(&a.right) })
         }
+        Op::LayerNorm(n) => Op::LayerNorm(LayerNorm {
+            weight: n.weight.map(&mut carry),
+            bias: n.bias.map(&mut carry),
+            ..n.clone()
+        }),
+        Op::Constant(c) => Op::Constant(Constant { value: carry(c.value), shape: c.shape.clone() }),
         other => other.clone(),
     }
 }

@@ -24,6 +24,7 @@ pub mod pack;
 mod run;
 pub mod save;
 pub mod scalar;
+pub mod show;
 pub mod train;
 
 pub use error::NetworkError;

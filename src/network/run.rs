@@ -284,6 +284,22 @@ fn back<T: Scalar>(
     let mut scratch = std::mem::take(&mut work.scratch);
     let (shapes, taken) = (shapes(graph, node), taken(graph, node));
     let mut param_grads = param_grads;
+    if node.inputs.is_empty()
+        && let Some(grads) = param_grads.take()
+    {
+        let io = Io {
+            n: work.n,
+            inputs: &[],
+            shapes: &[],
+            out: &node.shape,
+            params: weights.params,
+            packs: &weights.packs[i],
+            residual: None,
+            clamp: None,
+            orders: &[],
+        };
+        node.op.param_gradient(&io, &g, grads, &mut scratch);
+    }
     for which in 0..node.inputs.len() {
         let (v, order) = (node.inputs[which], taken[which]);
         let root = graph.root[v];

@@ -194,12 +194,15 @@ pub struct Mitigation {
 }
 
 /// The mitigations that ATLAS lists for the techniques above.
-pub const MITIGATIONS: [Mitigation; 10] = [
+pub const MITIGATIONS: [Mitigation; 17] = [
+    mitigation("AML.M0001", "Limit Model Artifact Release", &["AML.T0020"]),
+    mitigation("AML.M0003", "Model Hardening", &["AML.T0043.004"]),
     mitigation(
         "AML.M0005",
         "Control Access to AI Models and Data at Rest",
         &["AML.T0010.002", "AML.T0010.003", "AML.T0018.000", "AML.T0018.001", "AML.T0020"],
     ),
+    mitigation("AML.M0006", "Use Ensemble Methods", &["AML.T0010.001", "AML.T0010.003", "AML.T0043.004"]),
     mitigation(
         "AML.M0007",
         "Sanitize Training Data",
@@ -210,6 +213,7 @@ pub const MITIGATIONS: [Mitigation; 10] = [
         "Validate AI Model",
         &["AML.T0010.003", "AML.T0018.000", "AML.T0018.001", "AML.T0020", "AML.T0043.004"],
     ),
+    mitigation("AML.M0010", "Input Restoration", &["AML.T0043.004"]),
     mitigation("AML.M0011", "Restrict Library Loading", &["AML.T0011.000"]),
     mitigation(
         "AML.M0013",
@@ -230,6 +234,9 @@ pub const MITIGATIONS: [Mitigation; 10] = [
     ),
     mitigation("AML.M0015", "Adversarial Input Detection", &["AML.T0043.004"]),
     mitigation("AML.M0016", "Vulnerability Scanning", &["AML.T0011.000"]),
+    mitigation("AML.M0017", "AI Model Distribution Methods", &["AML.T0010.003"]),
+    mitigation("AML.M0018", "User Training", &["AML.T0011.000"]),
+    mitigation("AML.M0020", "Generative AI Guardrails", &["AML.T0010"]),
     mitigation(
         "AML.M0023",
         "AI Bill of Materials",
@@ -244,6 +251,81 @@ pub const MITIGATIONS: [Mitigation; 10] = [
 
 const fn mitigation(id: &'static str, name: &'static str, addresses: &'static [&'static str]) -> Mitigation {
     Mitigation { id, name, addresses }
+}
+
+/// An ATLAS case study.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseStudy {
+    /// Its id.
+    pub id: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// "incident" or "exercise".
+    pub kind: &'static str,
+    /// The techniques above that were seen in it.
+    pub techniques: &'static [&'static str],
+}
+
+/// The case studies of the release in which techniques above were seen (those about agents' tools are left out).
+pub const CASE_STUDIES: [CaseStudy; 14] = [
+    study("AML.CS0002", "VirusTotal Poisoning", "incident", &["AML.T0010.002", "AML.T0020"]),
+    study("AML.CS0009", "Tay Poisoning", "incident", &["AML.T0010.002", "AML.T0020"]),
+    study(
+        "AML.CS0013",
+        "Backdoor Attack on Deep Learning Models in Mobile Apps",
+        "exercise",
+        &["AML.T0010.003", "AML.T0018.001", "AML.T0043.004"],
+    ),
+    study("AML.CS0015", "Compromised PyTorch Dependency Chain", "incident", &["AML.T0010.001"]),
+    study("AML.CS0018", "Arbitrary Code Execution with Google Colab", "exercise", &["AML.T0010.001"]),
+    study("AML.CS0019", "PoisonGPT", "exercise", &["AML.T0010.003", "AML.T0018.000", "AML.T0058"]),
+    study("AML.CS0022", "ChatGPT Package Hallucination", "exercise", &["AML.T0010.001"]),
+    study("AML.CS0023", "ShadowRay", "incident", &["AML.T0010.003"]),
+    study(
+        "AML.CS0025",
+        "Web-Scale Data Poisoning: Split-View Attack",
+        "exercise",
+        &["AML.T0019", "AML.T0020", "AML.T0059"],
+    ),
+    study(
+        "AML.CS0027",
+        "Organization Confusion on Hugging Face",
+        "exercise",
+        &["AML.T0010.003", "AML.T0018.000", "AML.T0018.002", "AML.T0058"],
+    ),
+    study(
+        "AML.CS0028",
+        "AI Model Tampering via Supply Chain Attack",
+        "exercise",
+        &["AML.T0010.004", "AML.T0018.000", "AML.T0018.001"],
+    ),
+    study(
+        "AML.CS0031",
+        "Malicious Models on Hugging Face",
+        "incident",
+        &["AML.T0010", "AML.T0018.002", "AML.T0058", "AML.T0076"],
+    ),
+    study(
+        "AML.CS0041",
+        "Rules File Backdoor: Supply Chain Attack on AI Coding Assistants",
+        "exercise",
+        &["AML.T0010.001"],
+    ),
+    study(
+        "AML.CS0047",
+        "Code to Deploy Destructive AI Agent Discovered in Amazon Q VS Code Extension",
+        "incident",
+        &["AML.T0010.001"],
+    ),
+];
+
+const fn study(
+    id: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    techniques: &'static [&'static str],
+) -> CaseStudy {
+    CaseStudy { id, name, kind, techniques }
 }
 
 /// Names outside ATLAS.
@@ -337,6 +419,13 @@ mod tests {
                 .map(|x| x["name"].as_str().unwrap().to_owned())
                 .collect();
             assert_eq!(tactics, t.tactics, "{}", t.id);
+        }
+        for study in CASE_STUDIES {
+            let fact = listed("case_studies").into_iter().find(|f| f["id"] == study.id).unwrap();
+            assert_eq!((&fact["name"], &fact["type"]), (&study.name.into(), &study.kind.into()));
+            let theirs: Vec<&str> =
+                fact["techniques"].as_array().unwrap().iter().filter_map(serde_json::Value::as_str).collect();
+            assert_eq!(theirs, study.techniques, "{}", study.id);
         }
         for m in MITIGATIONS {
             let fact = listed("mitigations").into_iter().find(|f| f["id"] == m.id).unwrap();

@@ -1,6 +1,8 @@
-//! One escape per sink. Both start from visible text, so that nothing acts on whoever opens the file.
+//! One escape per sink. All start from visible text, so that nothing acts on whoever opens the file.
 
 use crate::evidence::text::visible;
+use serde_json::Value;
+use std::fmt::Write as _;
 
 /// Text for HTML content and quoted attributes.
 pub fn html(text: &str) -> String {
@@ -39,6 +41,41 @@ pub fn markdown(text: &str) -> String {
     out.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
 }
 
+/// JSON, indented, with a line break at the end. Characters that act on a terminal or mislead a reader are written as
+/// JSON escapes: nothing is lost, nothing acts.
+pub fn json(value: &Value) -> String {
+    // A Value holds no map key but text and no float but finite ones: it always prints.
+    quiet(&format!("{value:#}\n"))
+}
+
+/// The same on one line.
+pub fn json_line(value: &Value) -> String {
+    quiet(&format!("{value}\n"))
+}
+
+fn quiet(plain: &str) -> String {
+    let mut out = String::with_capacity(plain.len());
+    for c in plain.chars() {
+        if c == '\n' || visible(c.encode_utf8(&mut [0; 4])).chars().eq([c]) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// The first `most` characters of a text, marked when that is not all.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{} […]", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 /// `text` as a shell word.
 pub fn shell(text: &str) -> String {
     let text = visible(text);
@@ -62,6 +99,16 @@ mod tests {
         let md = markdown(text);
         assert!(!md.contains(['<', '>', '\x1b', '\u{202e}']) && md.contains("\\|") && md.contains("\\[a\\]"));
         assert!(!md.contains("http://"));
+    }
+
+    #[test]
+    fn json_escapes_what_acts_and_reads_back() {
+        let value = serde_json::json!({"a\u{202e}": "\u{1b}[2J\u{e0041}\u{feff}é"});
+        for text in [json(&value), json_line(&value)] {
+            assert!(!text.contains(['\u{202e}', '\u{1b}', '\u{e0041}', '\u{feff}']) && text.contains('é'));
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        }
+        assert_eq!((cut("abc", 2).as_str(), cut("ab", 2).as_str()), ("ab […]", "ab"));
     }
 
     #[test]

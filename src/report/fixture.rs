@@ -314,15 +314,18 @@ pub fn case() -> (CaseState, Figures) {
         artefacts: vec![],
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec!["pipeline".into(), "deployment".into()],
         text: String::new(),
         root: "cases/it's here".into(),
     };
-    let moment = |n: u64, what: &str| Moment {
+    let moment = |n: u64, what: &str, kind: &str| Moment {
         n,
         time: format!("2026-11-20T09:{n:02}:00Z"),
         what: what.into(),
-        hash: String::new(),
+        kind: kind.into(),
+        who: format!("ana {HOSTILE}"),
+        hash: hash(0xa0 + n as u8),
     };
     let state = CaseState {
         case: Some(file),
@@ -367,9 +370,9 @@ pub fn case() -> (CaseState, Figures) {
         ],
         notes: vec![("2026-11-20T09:20:00Z".into(), format!("looked at {HOSTILE}"))],
         timeline: vec![
-            moment(0, "case opened"),
-            moment(1, &format!("E2 {HOSTILE} accepted")),
-            moment(9, "neural-cleanse flagged"),
+            moment(0, "case opened", "case_opened"),
+            moment(1, &format!("E2 {HOSTILE} accepted"), "evidence_added"),
+            moment(9, "neural-cleanse flagged", "job_ended"),
         ],
         events: 31,
         head: hash(0xab),

@@ -2,11 +2,20 @@
 
 use super::escape::html as esc;
 use super::model::{Block, Plate, Report, Section, Table, Tone};
+use super::{Format, Write};
 use crate::figure::svg;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
 static STYLE: &str = include_str!("../../assets/report.css");
+
+/// The format.
+pub const FORMAT: Format = Format {
+    name: "html",
+    about: "one self-contained page for people",
+    extension: "html",
+    write: Write::Page(write),
+};
 
 /// The report as a self-contained HTML page.
 pub fn write(report: &Report) -> String {
@@ -84,6 +93,8 @@ fn header(out: &mut String, report: &Report) {
     for (name, value) in &report.facts {
         let _ = writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", esc(name), esc(value));
     }
+    out.push_str("</dl>\n<dl class=\"facts head\">\n");
+    pairs(out, &report.header);
     out.push_str("</dl>\n<nav aria-label=\"Contents\"><ol>\n");
     for section in &report.sections {
         let _ = writeln!(out, "<li><a href=\"#{}\">{}</a></li>", section.id, esc(section.title));
@@ -116,9 +127,7 @@ fn block(out: &mut String, block: &Block) {
         Block::List(items) => list(out, items),
         Block::Facts(pairs) => {
             out.push_str("<dl class=\"facts\">\n");
-            for (name, value) in pairs {
-                let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", esc(name), esc(value));
-            }
+            self::pairs(out, pairs);
             out.push_str("</dl>\n");
         }
         Block::Table(t) => table(out, t),
@@ -127,6 +136,13 @@ fn block(out: &mut String, block: &Block) {
             let lines: Vec<_> = lines.iter().map(|l| esc(l)).collect();
             let _ = writeln!(out, "<pre><code>{}</code></pre>", lines.join("\n"));
         }
+    }
+}
+
+fn pairs(out: &mut String, pairs: &[(String, String)]) {
+    for (name, value) in pairs {
+        let code = if is_hash(value) { " class=\"hash\"" } else { "" };
+        let _ = writeln!(out, "<dt>{}</dt><dd{code}>{}</dd>", esc(name), esc(value));
     }
 }
 
@@ -141,8 +157,9 @@ fn list(out: &mut String, items: &[String]) {
 fn statement(out: &mut String, tone: Tone, heading: &str, lines: &[String]) {
     let _ = writeln!(
         out,
-        "<div class=\"statement {}\">\n<h4><span class=\"mark\" aria-hidden=\"true\">{}</span> {}</h4>",
+        "<div class=\"statement {}{}\">\n<h4><span class=\"mark\" aria-hidden=\"true\">{}</span> {}</h4>",
         class(tone),
+        if lines.len() <= 6 { " short" } else { "" },
         tone.mark(),
         esc(heading)
     );
@@ -160,8 +177,9 @@ fn table(out: &mut String, table: &Table) {
     let caption = esc(&table.caption);
     let _ = write!(
         out,
-        "<div class=\"wide{}\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>",
-        if table.rows.len() <= 6 { " short" } else { "" }
+        "<div class=\"wide{}{}\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>",
+        if table.rows.len() <= 6 { " short" } else { "" },
+        if table.columns.len() > 9 { " many" } else { "" }
     );
     for column in &table.columns {
         let _ = write!(out, "<th scope=\"col\"{}>{}</th>", numeric(column.numeric), esc(&column.name));

@@ -2,8 +2,13 @@
 
 use super::escape::markdown as esc;
 use super::model::{Block, Plate, Report, Section, Table};
+use super::{Format, Write};
 use crate::evidence::text::visible;
 use std::fmt::Write as _;
+
+/// The format.
+pub const FORMAT: Format =
+    Format { name: "markdown", about: "for tickets and wikis", extension: "md", write: Write::Page(write) };
 
 /// The report as Markdown (GitHub flavour).
 pub fn write(report: &Report) -> String {
@@ -18,6 +23,7 @@ pub fn write(report: &Report) -> String {
         esc(&report.basis)
     );
     facts(&mut out, &report.facts);
+    facts(&mut out, &report.header);
     for (n, section) in report.sections.iter().enumerate() {
         self::section(&mut out, n + 1, section);
     }

@@ -41,6 +41,8 @@ pub struct Report {
     pub basis: String,
     /// Numbers and names for the first look.
     pub facts: Vec<(String, String)>,
+    /// Who asked what of whom, when, and what answered.
+    pub header: Vec<(String, String)>,
     /// The rest, in order.
     pub sections: Vec<Section>,
     /// Hash of the last journal event: printed on every page.

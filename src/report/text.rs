@@ -1,74 +1,102 @@
 //! The result of a scan for a person at a terminal or in a CI log: verdict first, then findings, then every procedure.
 
-use crate::case::{CaseState, Status, assess, gate};
-use crate::evidence::ItemState;
-use crate::evidence::text::visible;
+use super::ledger::{Accusation, Ledger, Run};
+use super::{Format, Write as Writer};
+use crate::case::gate::Standing;
 use crate::figure::label;
 use crate::procedure::Record;
 use serde_json::Value;
 use std::fmt::Write;
 
+/// The format.
+pub const FORMAT: Format = Format {
+    name: "text",
+    about: "for a terminal or a CI log",
+    extension: "txt",
+    write: Writer::Data(write),
+};
+
 /// The text, lines of moderate width, a line break at the end.
-pub fn write(state: &CaseState) -> String {
+pub fn write(ledger: &Ledger) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = lines(state, &mut out);
+    let _ = lines(ledger, &mut out);
     out
 }
 
-fn lines(state: &CaseState, out: &mut String) -> std::fmt::Result {
-    let assessment = assess(state);
-    let title = state.case.as_ref().map(|c| format!("{} – {}", visible(&c.id), visible(&c.title)));
-    writeln!(out, "{}", title.unwrap_or_default())?;
+fn lines(ledger: &Ledger, out: &mut String) -> std::fmt::Result {
+    let assessment = &ledger.assessment;
+    let named = !(ledger.case.is_empty() && ledger.title.is_empty());
+    writeln!(out, "{}", if named { format!("{} – {}", ledger.case, ledger.title) } else { String::new() })?;
     write!(out, "verdict: {}", assessment.verdict.name())?;
     if !assessment.target_classes.is_empty() {
         let classes: Vec<String> = assessment.target_classes.iter().map(ToString::to_string).collect();
         write!(out, ", target class {}", classes.join(", "))?;
     }
     writeln!(out)?;
-    for item in &state.evidence {
-        let how = match &item.state {
-            ItemState::Accepted => "accepted".to_owned(),
-            ItemState::Refused(why) => format!("refused: {}", visible(why)),
-        };
+    for item in &ledger.exhibits {
+        let how =
+            item.refused.as_ref().map_or_else(|| "accepted".to_owned(), |why| format!("refused: {why}"));
         let digest = item.sha256.get(..12).unwrap_or("no digest");
-        writeln!(out, "  {} {} {} {digest} {how}", item.id, item.role.name(), item.path.shown())?;
+        writeln!(out, "  {} {} {} {digest} {how}", item.id, item.role.name(), item.path)?;
     }
-    if state.findings.is_empty() {
-        writeln!(out, "findings: none, within the limits below; there is no verdict \"clean\"")?;
-    } else {
-        writeln!(out, "findings:")?;
-    }
-    for numbered in &state.findings {
-        let finding = &numbered.finding;
-        let grade = format!("{:?}/{:?}", finding.severity, finding.confidence).to_lowercase();
-        writeln!(out, "  {} {grade} {}: {}", numbered.id, numbered.procedure, visible(&finding.title))?;
-    }
+    findings(ledger, out)?;
     writeln!(out, "procedures:")?;
-    for procedure in &state.procedures {
-        let id = visible(&procedure.id);
-        match &procedure.status {
-            Status::Finished { record, seconds } => {
-                writeln!(
-                    out,
-                    "  {id:<22} {:<14} {} ({seconds:.1} s)",
-                    record.verdict.name(),
-                    measured(record)
-                )?;
-                writeln!(out, "  {:<22} limits: {}", "", visible(&record.limits))?;
-            }
-            Status::Skipped(why) => writeln!(out, "  {id:<22} skipped        {}", visible(why))?,
-            Status::Stopped { done, units } => {
-                writeln!(out, "  {id:<22} stopped        at {done} of {units}")?;
-            }
-            Status::Failed(why) => writeln!(out, "  {id:<22} failed         {}", visible(why))?,
-            Status::Queued | Status::Running => writeln!(out, "  {id:<22} not finished")?,
-        }
+    for run in &ledger.runs {
+        procedure(run, out)?;
     }
-    for line in gate::missing(state) {
-        writeln!(out, "incomplete: {}", visible(&line))?;
+    for line in &ledger.open {
+        writeln!(out, "incomplete: {line}")?;
     }
     Ok(())
+}
+
+fn findings(ledger: &Ledger, out: &mut String) -> std::fmt::Result {
+    let of = |wanted: fn(&Standing) -> bool| -> Vec<&Accusation> {
+        ledger.findings.iter().filter(|f| wanted(&f.standing)).collect()
+    };
+    let new = of(|s| *s == Standing::New);
+    let known = of(|s| *s == Standing::Known);
+    let word = if ledger.ruling.compared { "new findings" } else { "findings" };
+    if new.is_empty() {
+        writeln!(out, "{word}: none, within the limits below; there is no verdict \"clean\"")?;
+    } else {
+        writeln!(out, "{word}:")?;
+    }
+    for f in new {
+        let grade = format!("{:?}/{:?}", f.finding.severity, f.finding.confidence).to_lowercase();
+        writeln!(out, "  {} {grade} {}: {}", f.id, f.procedure, f.finding.title)?;
+        writeln!(out, "     fingerprint {}", f.fingerprint)?;
+    }
+    if !known.is_empty() {
+        let ids: Vec<&str> = known.iter().map(|f| f.id.as_str()).collect();
+        writeln!(out, "known from the baseline, not listed: {}", ids.join(", "))?;
+    }
+    for f in &ledger.findings {
+        if let Standing::Waived(waiver) = &f.standing {
+            writeln!(
+                out,
+                "waived until {}: {} {} ({})",
+                waiver.expires, f.id, f.finding.title, waiver.reason
+            )?;
+        }
+    }
+    for remark in &ledger.ruling.remarks {
+        writeln!(out, "gate: {remark}")?;
+    }
+    Ok(())
+}
+
+fn procedure(run: &Run, out: &mut String) -> std::fmt::Result {
+    let id = &run.id;
+    match (&run.record, run.status) {
+        (Some(record), "finished") => {
+            let seconds = run.seconds.unwrap_or_default();
+            writeln!(out, "  {id:<22} {:<14} {} ({seconds:.1} s)", record.verdict.name(), measured(record))?;
+            writeln!(out, "  {:<22} limits: {}", "", crate::evidence::text::visible(&record.limits))
+        }
+        (_, status) => writeln!(out, "  {id:<22} {status:<14} {}", run.why.as_deref().unwrap_or_default()),
+    }
 }
 
 /// The deciding number against its threshold.

@@ -117,6 +117,7 @@ fn item_reasons(
     let mut reasons = examine(&bytes, &name, found, &limits).reasons;
     reasons.retain(|r| !of_its_nature(item.role, &path, Path::new(""), r));
     reasons.extend(refusal(item, &reasons));
+    reasons.extend(unsafe_model(item, found, &reasons));
     seen.done += 1;
     cx.step(seen.done.min(units), units).map_err(stopped)?;
     Ok(vec![(PathBuf::new(), reasons)])
@@ -160,6 +161,15 @@ fn refusal(item: &Item, known: &[Reason]) -> Option<Reason> {
     let ItemState::Refused(reason) = &item.state else { return None };
     let same = |r: &Reason| r.code == code;
     (!known.iter().any(same)).then(|| Reason::coded(code, String::new(), reason.clone()))
+}
+
+/// A model in a format that runs code when loaded, whether or not it could be read here as data.
+fn unsafe_model(item: &Item, found: Format, known: &[Reason]) -> Option<Reason> {
+    let about = format::describe(found);
+    let said = known.iter().any(|r| r.code == "format.unsafe");
+    let dangerous = item.role == Role::Model && about.code == format::CodeRisk::WhenLoaded && !said;
+    let detail = || format!("this is a {}: {}; it was read as data here, and not unpickled", about.what, about.danger);
+    dangerous.then(|| Reason::new("format.unsafe", detail()))
 }
 
 impl Seen {

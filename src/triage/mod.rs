@@ -4,7 +4,7 @@ pub mod examine;
 mod format_safety;
 pub mod inspect;
 mod integrity;
-mod pipeline;
+pub(crate) mod pipeline;
 mod provenance;
 
 pub use examine::{Examined, Reason, Ruling, examine};

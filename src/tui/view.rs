@@ -226,7 +226,12 @@ impl<'a> View<'a> {
     pub fn trigger_figure(&self) -> (&'static str, String) {
         let mask = format!("mask/{}", self.class());
         let has = |id: &str, name: &str| self.figure(id, name).figure().is_some();
-        if !has("refine-trigger", "trigger") && has("neural-cleanse", &mask) {
+        // A wave or a warp that samples bear; a mask only stands in for it.
+        let kind = self.measure("sample-recovery", "kind").and_then(serde_json::Value::as_str);
+        let whole = kind.is_some_and(|k| ["sinusoid", "warp", "residual"].contains(&k));
+        if has("sample-recovery", "trigger") && (whole || !has("refine-trigger", "trigger")) {
+            ("sample-recovery", "trigger".into())
+        } else if !has("refine-trigger", "trigger") && has("neural-cleanse", &mask) {
             ("neural-cleanse", mask)
         } else {
             ("refine-trigger", "trigger".into())

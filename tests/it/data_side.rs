@@ -26,6 +26,7 @@ fn case(activations: Array2<f32>, labels: Vec<usize>) -> Case {
         artefacts: vec![],
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec![],
         text: String::new(),
         root: ".".into(),

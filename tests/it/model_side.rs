@@ -65,6 +65,7 @@ fn the_recorded_backdoored_mlp_is_flagged() {
         artefacts: vec![],
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec![],
         text: String::new(),
         root: ".".into(),

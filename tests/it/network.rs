@@ -3,7 +3,7 @@
 
 use crate::shared;
 use laocoon::evidence::safetensors::SafeTensors;
-use laocoon::evidence::{Bytes, InputSpec, Limits, ModelEntry, Untrusted};
+use laocoon::evidence::{Bytes, CaseFile, InputSpec, Limits, ModelEntry, Untrusted};
 use laocoon::network::Model;
 use laocoon::network::load::{Architecture, open_model};
 use ndarray::{Array2, Array4, ArrayView2, Axis, Ix2};
@@ -31,7 +31,17 @@ fn bytes(path: &Path) -> Bytes {
 /// `[model]` of the zoo's case, read from its description.
 fn entry(case: &Path, model: &str, input: Option<InputSpec>) -> ModelEntry {
     let path = case.join(model);
-    ModelEntry { path, architecture: None, sha256: None, signature: None, key: None, labels: None, input }
+    ModelEntry {
+        path,
+        architecture: None,
+        sha256: None,
+        signature: None,
+        key: None,
+        labels: None,
+        input,
+        analyse_flagged: false,
+        external_data: false,
+    }
 }
 
 fn input(case: &Path) -> InputSpec {
@@ -155,7 +165,17 @@ fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
     let refused = |architecture: Option<Architecture>, labels| {
         open(&whole, architecture, labels).unwrap_err().to_string()
     };
-    assert!(refused(None, 0).contains("model.safetensors: holds weights only"));
+    // What no built-in network asks for stays closed; what one asks for exactly is opened.
+    let nothing = bytes(&case.join("ref_logits.safetensors"));
+    let said = open(&nothing, None, 0).unwrap_err().to_string();
+    assert!(said.contains("ref_logits.safetensors: holds weights only"), "{said}");
+    assert!(
+        open(&whole, None, 0)
+            .unwrap()
+            .facts
+            .iter()
+            .any(|f| f.raw().contains("architecture inferred: smallcnn"))
+    );
     assert!(refused(Some(Architecture::Named("vgg")), 0).contains("no built-in architecture 'vgg'"));
     assert!(refused(Some(Architecture::Named("resnet8")), 0).contains("stem.weight"));
     assert!(
@@ -180,9 +200,133 @@ fn weights_without_a_fitting_description_are_refused_with_file_and_tensor() {
     assert_eq!(named.logits(x.view()).unwrap(), load(&case, "model.safetensors").logits(x.view()).unwrap());
     let cut = Bytes { data: Arc::new(whole.data[..whole.data.len() - 5].to_vec()), ..whole.clone() };
     assert_eq!(open(&cut, Some(Architecture::Named("smallcnn")), 0).unwrap_err().code, "st.offset.eof");
-    let pickle = bytes(&case.join("model.pt"));
+    // A checkpoint is read as data; a pickle that is no checkpoint stays closed.
+    let checkpoint = open(&bytes(&case.join("model.pt")), None, 0).unwrap();
+    assert_eq!(checkpoint.logits(x.view()).unwrap(), named.logits(x.view()).unwrap());
+    let pickle = Bytes { data: Arc::new(b"\x80\x02cos\nsystem\nq\0.".to_vec()), ..whole };
     let error = open(&pickle, None, 0).unwrap_err();
     assert!(error.code == "model.format" && error.to_string().contains("never loaded"), "{error}");
+}
+
+/// `cargo test --test it network::every -- --nocapture` prints the table: each model of the zoo in each form it comes in,
+/// the largest difference to the reference logits over the largest of them, and what was inferred.
+#[test]
+fn every_form_of_every_model_agrees_with_the_reference() {
+    let mut refused = Vec::new();
+    let mut shown = 0;
+    for case in cases() {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        let (x, want) = (images(&case, 64), reference(&case, "logits"));
+        let mut files: Vec<String> = std::fs::read_dir(&case)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|f| {
+                f.starts_with("model.") && !f.ends_with("toml")
+                    || f.starts_with("model_full")
+                    || f.starts_with("original")
+            })
+            .collect();
+        files.sort();
+        for file in files {
+            let path = case.join(&file);
+            // How images enter is what the case file says; the layers are found in the file, or inferred.
+            let mut opened = open_model(
+                &entry(&case, &file, Some(input(&case))),
+                &bytes(&path),
+                None,
+                &[],
+                &Limits::default(),
+            );
+            let mut how = "unaided";
+            if opened.is_err() {
+                how = "with arch.json";
+                let (arch, text) =
+                    (case.join("arch.json"), std::fs::read_to_string(case.join("arch.json")).unwrap());
+                let described = Architecture::Description { path: &arch, text: &text };
+                opened = open_model(
+                    &entry(&case, &file, None),
+                    &bytes(&path),
+                    Some(described),
+                    &[],
+                    &Limits::default(),
+                );
+                if file.starts_with("original") || file.ends_with(".pt") {
+                    refused.push(format!("{name}/{file}"));
+                }
+            }
+            let model = opened.unwrap_or_else(|e| panic!("{name}/{file}: {e}"));
+            let apart = distance(model.outputs(x.view()).unwrap().view(), want.view());
+            let facts: Vec<String> = model.facts.iter().map(Untrusted::shown).collect();
+            let inferred =
+                facts.iter().find_map(|f| f.strip_prefix("architecture inferred: ")?.split(';').next());
+            println!("{name:4} {file:40} {how:15} {apart:.1e} {}", inferred.unwrap_or(""));
+            assert!(apart < 1e-3, "{name}/{file}: {apart}");
+            shown += 1;
+        }
+    }
+    println!("not opened unaided: {refused:?}");
+    assert!(shown == 0 || refused.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn a_checkpoint_that_triage_flags_is_opened_only_when_asked_for() {
+    let Some(checkpoint) = shared::path("zoo/d01/model.pt") else { return };
+    let whole = std::fs::read(checkpoint).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let load = |name: &str, bytes: &[u8], asked: bool| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut case = CaseFile::from_paths(&[path], &[], &Limits::default()).unwrap();
+        case.model.as_mut().unwrap().analyse_flagged = asked;
+        laocoon::investigation::load(&case, &Limits::default())
+    };
+    let plain = load("plain.pt", &whole, false);
+    assert!(plain.model.is_some(), "{:?}", plain.items[0].state);
+    // Bytes behind the archive that belong to nothing: triage flags what hides something.
+    let hiding = [&whole[..], &[0x5a; 200]].concat();
+    let held = load("hiding.pt", &hiding, false);
+    assert!(held.model.is_none());
+    assert_eq!(held.items[0].refusal_code(), Some("network.flagged"), "{:?}", held.items[0].state);
+    let asked = load("asked.pt", &hiding, true);
+    assert!(asked.model.is_some(), "{:?}", asked.items[0].state);
+}
+
+/// Models exported elsewhere: `LAOCOON_EXPORTS=FOLDER cargo test --test it network::exports -- --ignored --nocapture`. Each
+/// folder below it has `model.onnx` or `model.pt` and `ref.safetensors` with `x` (N×C×H×W, as the network takes it) and
+/// `logits`. Prints what opens and how far it is from the reference; what opens must agree.
+#[test]
+#[ignore = "needs exported models"]
+fn exports() {
+    let Some(root) = std::env::var_os("LAOCOON_EXPORTS") else {
+        return println!("skipped: no LAOCOON_EXPORTS");
+    };
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.sort();
+    let mut wrong = Vec::new();
+    for folder in folders {
+        let data = std::fs::read(folder.join("ref.safetensors")).unwrap();
+        let file = SafeTensors::parse(&folder, &data, &Limits::default()).unwrap();
+        let x = file.require("x").unwrap().to_f32().unwrap().into_dimensionality::<ndarray::Ix4>().unwrap();
+        let want = file.require("logits").unwrap().to_f32().unwrap().into_dimensionality::<Ix2>().unwrap();
+        let shape = [x.shape()[1], x.shape()[2], x.shape()[3]];
+        let input = InputSpec { shape, range: [0.0, 1.0], mean: vec![], std: vec![] };
+        for name in ["model.onnx", "model.pt"].into_iter().filter(|n| folder.join(n).is_file()) {
+            let mut entry = entry(&folder, name, Some(input.clone()));
+            entry.external_data = true;
+            let shown = format!("{}/{name}", folder.file_name().unwrap().to_string_lossy());
+            match open_model(&entry, &bytes(&folder.join(name)), None, &[], &Limits::default()) {
+                Err(e) => println!("{shown:40} not opened: {} {}", e.place, e.reason),
+                Ok(model) => {
+                    let apart = distance(model.outputs(x.view()).unwrap().view(), want.view());
+                    println!("{shown:40} {apart:.1e}");
+                    if apart.is_nan() || apart > 1e-3 {
+                        wrong.push(shown);
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 /// `cargo test --test it network::speed -- --ignored --nocapture`: images a second of one thread at batch 32, by the

@@ -44,7 +44,7 @@ impl<T: Real> Matrix<T> {
                 let depth = SLICE.min(self.depth - first);
                 fill(self.level, &x[top * self.depth + first..], count, depth, self.depth, &mut scratch.left);
                 let last = s + 1 == self.slices.len();
-                let partial = Finish { accumulate: s > 0, ..Finish::default() };
+                let partial = Finish { accumulate: s > 0 || finish.accumulate, ..Finish::default() };
                 let finish =
                     if last { Finish { accumulate: s > 0 || finish.accumulate, ..*finish } } else { partial };
                 let left = Left { numbers: &scratch.left, rows: count, depth };

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Success of a trigger below which a model says nothing about detectors.
-const TAKEN: f64 = 0.5;
+pub(super) const TAKEN: f64 = 0.5;
 
 /// `laocoon lab calibrate FOLDER… --out FILE`.
 #[derive(Debug, Args)]
@@ -40,7 +40,12 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let mut table = match std::fs::read_to_string(&args.out) {
         Ok(text) => Table::parse(&text).map_err(|e| anyhow::anyhow!("{}: {e}", args.out.display()))?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Table { schema: calibration::SCHEMA.into(), made_by: String::new(), rows: Vec::new() }
+            Table {
+                schema: calibration::SCHEMA.into(),
+                made_by: String::new(),
+                rows: Vec::new(),
+                left_out: Vec::new(),
+            }
         }
         Err(e) => return Err(e).with_context(|| args.out.display().to_string()),
     };
@@ -57,9 +62,9 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         table.rows.retain(|r| r.model != name);
         table.rows.push(row);
         table.rows.sort_by(|a, b| a.model.cmp(&b.model));
-        write(&args.out, &text(&table)?)?;
+        write(&args.out, &table.text()?)?;
     }
-    write(&args.out, &text(&table)?)?;
+    write(&args.out, &table.text()?)?;
     write(&args.document, &document::document(&table, model_verdict::FLAGGED, model_verdict::DOUBT))?;
     Ok(Exit::Pass)
 }
@@ -69,19 +74,9 @@ fn name(folder: &Path) -> String {
     folder.file_name().map(|n| crate::evidence::text::visible(&n.to_string_lossy())).unwrap_or_default()
 }
 
-/// One row on one line, so that a change of the table reads well.
-fn text(table: &Table) -> anyhow::Result<String> {
-    let rows: Vec<String> = table.rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-    Ok(format!(
-        "{{\"schema\": {}, \"made_by\": {}, \"rows\": [\n{}\n]}}\n",
-        serde_json::to_string(&table.schema)?,
-        serde_json::to_string(&table.made_by)?,
-        rows.join(",\n")
-    ))
-}
-
+/// The row of a folder with a known case; `None` when its trigger did not take.
 #[expect(clippy::disallowed_methods, reason = "the document has a column of seconds")]
-fn row(folder: &Path, name: &str, seed: u64) -> anyhow::Result<Option<calibration::Row>> {
+pub(super) fn row(folder: &Path, name: &str, seed: u64) -> anyhow::Result<Option<calibration::Row>> {
     let truth = folder.join("truth.json");
     let truth = std::fs::read_to_string(&truth).with_context(|| truth.display().to_string())?;
     let truth = measure::Truth::parse(&truth).map_err(|e| anyhow::anyhow!("{name}: truth.json: {e}"))?;
@@ -114,7 +109,8 @@ fn row(folder: &Path, name: &str, seed: u64) -> anyhow::Result<Option<calibratio
     Ok(Some(row))
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Writes a file, making its folder.
+pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }

@@ -6,6 +6,7 @@ mod edit;
 mod implant;
 mod settings;
 mod train;
+mod zoo;
 
 use super::{CaseOptions, Exit, Usage, say, target};
 use crate::evidence::{CaseFile, DataSet, ItemState, Limits};
@@ -32,6 +33,10 @@ pub enum LabCommand {
     /// Measures the model detectors on models of known truth: the table behind their thresholds and probabilities, and
     /// the document with the error rates.
     Calibrate(calibrate::CalibrateArgs),
+    /// Makes many models of known truth from a recipe, examines them, and says how often detectors err. Resumable; in shards.
+    Zoo(zoo::ZooArgs),
+    /// Brings the records of zoos and shards together: the calibration table and the document with the error rates.
+    Merge(zoo::MergeArgs),
     /// Rebuilds the shipped sample cases from their seed, bit for bit.
     SampleCases(SampleArgs),
 }
@@ -45,6 +50,9 @@ pub struct SampleArgs {
     /// Seed of the drawings, the training and the planting; the shipped cases have 0.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Only this case and its twin (and no list of digests). Repeatable.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
 }
 
 /// Runs a lab command.
@@ -56,8 +64,10 @@ pub fn run(command: &LabCommand) -> anyhow::Result<Exit> {
         LabCommand::EditWeights(args) => edit::run(args),
         LabCommand::Clean(args) => clean::run(args),
         LabCommand::Calibrate(args) => calibrate::run(args),
+        LabCommand::Zoo(args) => zoo::run(args),
+        LabCommand::Merge(args) => zoo::merge(args),
         LabCommand::SampleCases(args) => {
-            for case in sample_cases::build(&args.out, args.seed, &mut watch())? {
+            for case in sample_cases::build(&args.out, args.seed, &args.only, &mut watch())? {
                 say(&format!("{case}"));
             }
             Ok(Exit::Pass)

@@ -1,7 +1,7 @@
 //! The table for people: every model and detector, and what cross-validation says.
 
-use super::{DETECTORS, Held, QUICK, Row, Table, held_out, key};
-use crate::math::stats::{roc_auc, wilson};
+use super::{DETECTORS, Held, Row, Table, held_out, rates};
+use crate::math::stats::roc_auc;
 use std::fmt::Write as _;
 
 /// What cross-validation gives.
@@ -48,7 +48,7 @@ pub fn figures(table: &Table, held: &[Option<Held>], flagged: f64, doubt: f64) -
 }
 
 /// An interval at 95 % around an area under the ROC curve (Hanley and `McNeil` 1982).
-fn around(a: f64, positive: usize, negative: usize) -> [f64; 2] {
+pub(super) fn around(a: f64, positive: usize, negative: usize) -> [f64; 2] {
     let (p, n) = (positive.max(1) as f64, negative.max(1) as f64);
     let (of_positive, of_negative) = (a / (2.0 - a), 2.0 * a * a / (1.0 + a));
     let variance =
@@ -64,6 +64,7 @@ pub fn document(table: &Table, flagged: f64, doubt: f64) -> String {
          `src/detect/calibration/table.json`. Do not edit.\n",
         table.made_by
     );
+    rates::origin(&mut out, table);
     let one = |a: &Row, b: &Row| a.model == b.model;
     let alike = |a: &Row, b: &Row| a.group == b.group;
     out.push_str(
@@ -77,10 +78,6 @@ pub fn document(table: &Table, flagged: f64, doubt: f64) -> String {
             ("leave group out", held_out(table, quick, alike)),
         ] {
             let f = figures(table, &held, flagged, doubt);
-            let share = |(a, n): (usize, usize)| {
-                let [lo, hi] = wilson(a, n, 0.95);
-                format!("{a}/{n} ({lo:.2}–{hi:.2})")
-            };
             let _ = writeln!(
                 out,
                 "| {effort} | {folds} | {} | {} | {} | {} | {} | {} |",
@@ -91,17 +88,19 @@ pub fn document(table: &Table, flagged: f64, doubt: f64) -> String {
                         format!("{a:.3} ({lo:.2}–{hi:.2})")
                     }
                 ),
-                share(f.found),
+                rates::share(f.found),
                 f.doubtful.0,
-                share(f.false_alarms),
+                rates::share(f.false_alarms),
                 f.doubtful.1,
-                share(f.right_target)
+                rates::share(f.right_target)
             );
         }
     }
     let held = held_out(table, false, one);
     families(&mut out, table, &held, flagged, doubt);
-    detectors(&mut out, table);
+    rates::by(&mut out, "attack", table, &held, flagged, &rates::kind);
+    rates::by(&mut out, "architecture", table, &held, flagged, &rates::architecture);
+    rates::detectors(&mut out, table);
     models(&mut out, table, &held, flagged, doubt);
     out
 }
@@ -132,44 +131,22 @@ fn families(out: &mut String, table: &Table, held: &[Option<Held>], flagged: f64
     }
 }
 
-fn detectors(out: &mut String, table: &Table) {
-    out.push_str("\n## Each detector alone\n\n| detector | clean models | AUROC | threshold at 10 classes | median seconds |\n|---|---|---|---|---|\n");
-    let names = DETECTORS.iter().flat_map(|id| [key(id, false), key(id, true)]);
-    for name in names {
-        let rows: Vec<(&Row, f64)> =
-            table.rows.iter().filter_map(|r| Some((r, r.detectors.get(&name)?.statistic))).collect();
-        if rows.is_empty() {
-            continue;
-        }
-        let (scores, kinds): (Vec<f64>, Vec<bool>) =
-            rows.iter().map(|(r, s)| (*s, r.family.is_some())).unzip();
-        let seconds: Vec<f64> = rows.iter().filter_map(|(r, _)| r.detectors[&name].seconds).collect();
-        let text = |x: Option<f64>, digits: usize| x.map_or_else(|| "–".into(), |x| format!("{x:.digits$}"));
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} |",
-            name.replace(QUICK, " (quick)"),
-            kinds.iter().filter(|k| !**k).count(),
-            text(roc_auc(&scores, &kinds), 3),
-            text(table.null(&name, 10).map(|n| n.quantile(super::FLAGGED)), 2),
-            text(crate::math::robust::median(&seconds), 1)
-        );
-    }
-}
-
 fn models(out: &mut String, table: &Table, held: &[Option<Held>], flagged: f64, doubt: f64) {
-    out.push_str("\n## Model by detector (standard effort)\n\nStatistic and leading class, `*` where that is a target; the verdict is the fused one, leave one out.\n\n| model | truth |");
+    out.push_str("\n## Model by detector (standard effort)\n\nStatistic and leading class, `*` where that is a target; the verdict is the fused one, leave one out.\n\n| model | truth | accuracy, success |");
     for id in DETECTORS {
         let _ = write!(out, " {id} |");
     }
-    out.push_str(" verdict | probability | seconds |\n|---|---|");
+    out.push_str(" verdict | probability | seconds |\n|---|---|---|");
     out.push_str(&"---|".repeat(DETECTORS.len() + 3));
     out.push('\n');
     for (row, held) in table.rows.iter().zip(held) {
         let targets: Vec<String> = row.targets.iter().map(ToString::to_string).collect();
         let truth =
             row.family.as_ref().map_or_else(|| "clean".into(), |f| format!("{f} →{}", targets.join(",")));
-        let _ = write!(out, "| {} | {truth} |", row.model);
+        let part = |x: Option<f64>| x.map_or_else(|| "–".into(), |x| format!("{x:.2}"));
+        let made = row.made.as_ref();
+        let (accuracy, success) = (part(made.and_then(|m| m.accuracy)), part(made.and_then(|m| m.success)));
+        let _ = write!(out, "| {} | {truth} | {accuracy}, {success} |", row.model);
         for id in DETECTORS {
             match row.detectors.get(id) {
                 Some(s) => {
@@ -221,6 +198,7 @@ mod tests {
                 "neural-cleanse".to_owned(),
                 Seen { statistic, classes: vec![class], seconds: Some(2.0) },
             )]),
+            made: None,
         };
         let mut rows: Vec<Row> = (0..10).map(|i| row(i, None, 0.2, 1)).collect();
         rows.extend([
@@ -228,14 +206,14 @@ mod tests {
             row(11, Some("patch"), 2.5, 9),
             row(12, Some("warp"), 0.1, 4),
         ]);
-        let table = Table { schema: super::super::SCHEMA.into(), made_by: "a test".into(), rows };
+        let table = Table { schema: super::super::SCHEMA.into(), made_by: "a test".into(), rows, left_out: vec![] };
         let held = held_out(&table, false, |a, b| a.model == b.model);
         let f = figures(&table, &held, 0.02, 0.2);
         assert_eq!((f.found, f.false_alarms, f.right_target), ((2, 3), (0, 10), (1, 2)));
         assert!((f.auc.unwrap() - 20.0 / 30.0).abs() < 1e-9);
         let text = document(&table, 0.02, 0.2);
         assert!(
-            text.contains("| patch | 2 | 2 | 0 | 0 |") && text.contains("| m10 | patch →4 | 3.00 4* |"),
+            text.contains("| patch | 2 | 2 | 0 | 0 |") && text.contains("| m10 | patch →4 | –, – | 3.00 4* |"),
             "{text}"
         );
         assert_eq!(text, document(&table, 0.02, 0.2));

@@ -1,6 +1,6 @@
 //! Making rows of the table: running the detectors on a model of known truth.
 
-use super::{DETECTORS, QUICK, Row, Seen};
+use super::{DETECTORS, Origin, QUICK, Row, Seen};
 use crate::procedure::{Case, Context, Effort, Outcome, Procedure, Silent, Stop};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub struct Truth {
     pub group: String,
     /// Measured success of its trigger, where the file tells it.
     pub success: Option<f64>,
+    /// What was done and how well it turned out, where the laboratory's zoo made it.
+    pub made: Option<Origin>,
 }
 
 impl Truth {
@@ -47,6 +49,13 @@ impl Truth {
             family: backdoored.then(|| family(&kind).to_owned()),
             targets: if backdoored { targets } else { Vec::new() },
             success: [&truth["asr"], &truth["attack_success"]].into_iter().find_map(Value::as_f64),
+            made: text(&truth["kind"]).map(|kind| Origin {
+                kind,
+                recipe: None,
+                accuracy: truth["clean_accuracy"].as_f64().map(rounded),
+                success: truth["attack_success"].as_f64().map(rounded),
+                seconds: None,
+            }),
             group: format!("{}/{}", part(["dataset", "data"]), part(["arch", "architecture"])),
         })
     }
@@ -127,6 +136,7 @@ pub fn measure(
         family: truth.family.clone(),
         targets: truth.targets.clone(),
         detectors,
+        made: truth.made.clone(),
     })
 }
 
@@ -158,7 +168,7 @@ mod tests {
         let clean = r#"{"backdoored": false, "target": 3, "attack": null}"#;
         assert_eq!(
             Truth::parse(clean).unwrap(),
-            Truth { family: None, targets: vec![], group: "/".into(), success: None }
+            Truth { family: None, targets: vec![], group: "/".into(), success: None, made: None }
         );
         assert!(Truth::parse(r#"{"target": 3}"#).is_err());
     }
@@ -167,7 +177,7 @@ mod tests {
     fn a_model_gives_a_row_with_every_detector_that_applies() {
         let case = crate::detect::fixture::modelled(6, Some(2));
         let truth =
-            Truth { family: Some("patch".into()), targets: vec![2], group: "g".into(), success: None };
+            Truth { family: Some("patch".into()), targets: vec![2], group: "g".into(), success: None, made: None };
         let mut told = Vec::new();
         let row = measure("m", &truth, &case, 0, &|| 0.0, &mut |id| {
             told.push(id.to_owned());

@@ -7,6 +7,7 @@
 pub mod document;
 mod fit;
 pub mod measure;
+pub mod rates;
 
 pub use fit::{Curve, DETECTORS, Fused, Held, Part, curve, fuse, held_out};
 
@@ -39,6 +40,29 @@ pub struct Row {
     pub targets: Vec<usize>,
     /// Per detector that finished: its statistic and the classes that it accuses.
     pub detectors: BTreeMap<String, Seen>,
+    /// How it was made, where that is known; for the documents and the record, never for a verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Origin>,
+}
+
+/// How a model of known truth was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// What was done to it ("clean-noise", "random-patch").
+    pub kind: String,
+    /// SHA-256 of the recipe of its zoo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+    /// Share of fresh clean images that get their label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Success of its trigger on fresh images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<f64>,
+    /// Seconds it took to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }
 
 impl Row {
@@ -76,9 +100,49 @@ pub struct Table {
     pub made_by: String,
     /// The models.
     pub rows: Vec<Row>,
+    /// Models that were made and say nothing about detectors, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A model without a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// Its name.
+    pub model: String,
+    /// Why.
+    pub why: String,
 }
 
 impl Table {
+    /// The table as text: one row on one line, so that a change reads well. The same table gives the same text.
+    ///
+    /// # Errors
+    /// A number that JSON cannot hold.
+    pub fn text(&self) -> Result<String, serde_json::Error> {
+        let rows: Vec<String> = self.rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        let left_out = match self.left_out.as_slice() {
+            [] => String::new(),
+            some => format!(", \"left_out\": {}", serde_json::to_string(some)?),
+        };
+        Ok(format!(
+            "{{\"schema\": {}, \"made_by\": {}{left_out}, \"rows\": [\n{}\n]}}\n",
+            serde_json::to_string(&self.schema)?,
+            serde_json::to_string(&self.made_by)?,
+            rows.join(",\n")
+        ))
+    }
+
+    /// Digests of the recipes that its models were made by, ascending.
+    pub fn recipes(&self) -> Vec<&str> {
+        let made = self.rows.iter().filter_map(|r| r.made.as_ref());
+        let mut all: Vec<&str> = made.filter_map(|m| m.recipe.as_deref()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Reads a table.
     ///
     /// # Errors
@@ -152,7 +216,15 @@ impl Null {
     }
 }
 
-static SHIPPED: LazyLock<Option<Table>> = LazyLock::new(|| Table::parse(include_str!("table.json")).ok());
+const TEXT: &str = include_str!("table.json");
+
+static SHIPPED: LazyLock<Option<Table>> = LazyLock::new(|| Table::parse(TEXT).ok());
+
+/// SHA-256 of the table that comes with the program, for the record of every verdict that rests on it.
+pub fn digest() -> String {
+    use sha2::{Digest, Sha256};
+    format!("{:x}", Sha256::digest(TEXT.as_bytes()))
+}
 
 /// The table that comes with the program; `None` only if it is broken, which a test rules out.
 pub fn shipped() -> Option<&'static Table> {

@@ -11,11 +11,12 @@ fn row(model: usize, family: Option<&str>, statistic: f64) -> Row {
         family: family.map(str::to_owned),
         targets: vec![],
         detectors: BTreeMap::from([("neural-cleanse".to_owned(), seen)]),
+        made: None,
     }
 }
 
 fn table(rows: Vec<Row>) -> Table {
-    Table { schema: SCHEMA.into(), made_by: "a test".into(), rows }
+    Table { schema: SCHEMA.into(), made_by: "a test".into(), rows, left_out: vec![] }
 }
 
 fn exponential(rng: &mut impl Rng, mean: f64) -> f64 {

@@ -1,6 +1,6 @@
 //! The verdict on the model: what all detectors that could judge it say together.
 
-use super::calibration::{self, Curve, DETECTORS, Fused, Seen};
+use super::calibration::{self, Curve, DETECTORS, Fused, Seen, Table};
 use super::classes;
 use super::params::Params;
 use crate::figure::{Bar, Body, Figure};
@@ -122,7 +122,7 @@ impl Procedure for ModelVerdict {
         let curve = calibration::curve(table, quick)
             .ok_or_else(|| Stop::failed("the calibration table has too few models for a probability"))?;
         cx.step(1, 1)?;
-        Ok(outcome(case, plan, &fused, &curve, of_data(case).as_ref(), table.rows.len()))
+        Ok(outcome(case, plan, &fused, &curve, of_data(case).as_ref(), table))
     }
 }
 
@@ -132,8 +132,9 @@ fn outcome(
     fused: &Fused,
     curve: &Curve,
     data: Option<&OfData>,
-    rows: usize,
+    table: &Table,
 ) -> Outcome {
+    let rows = table.rows.len();
     let alone = curve.probability(fused.strangeness());
     let score = data.map_or(alone, |d| 1.0 - (1.0 - alone) * (1.0 - d.score));
     let by_data = data.is_some_and(|d| d.flagged);
@@ -172,6 +173,11 @@ fn outcome(
         ("parts".to_owned(), Value::Array(parts)),
         ("counted".to_owned(), json!(counted)),
         ("target_classes".to_owned(), json!(accused)),
+        // What the verdict rests on, so that it can be told from one by another table.
+        (
+            "calibration".to_owned(),
+            json!({"table": calibration::digest(), "recipes": table.recipes(), "models": rows}),
+        ),
     ]);
     if let Some(family) = family.flatten() {
         measures.insert("family".to_owned(), Value::from(family));

@@ -9,7 +9,7 @@ pub mod groups;
 pub mod judge;
 pub mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod views;
 
 use super::classes;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The fixture's model and clean images, and 400 training images; every `planted`th of another class carries the
 /// pixel and the label 3.
-pub(super) fn case(backdoor: Option<usize>, planted: usize) -> (Case, Vec<usize>) {
+pub(crate) fn case(backdoor: Option<usize>, planted: usize) -> (Case, Vec<usize>) {
     let mut case = fixture::modelled(8, backdoor);
     let mut rng = crate::math::rng::seeded(21, "poisoned", "images");
     let clean = Arc::clone(&case.data[0].set);

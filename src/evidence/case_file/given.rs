@@ -44,6 +44,8 @@ pub(super) fn from_paths(
                     key: None,
                     labels: None,
                     input: None,
+                    analyse_flagged: false,
+                    external_data: false,
                 });
             }
             Kind::Other => case.artefacts.push(path),
@@ -84,6 +86,7 @@ fn made_up(first: &Path) -> Result<CaseFile, EvidenceError> {
         artefacts: Vec::new(),
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: Vec::new(),
         text: String::new(),
         root: folder,

@@ -31,12 +31,28 @@ pub struct CaseFile {
     /// Where and how the model was used.
     #[serde(default)]
     pub deployment: Option<Box<Deployment>>,
+    /// Who asked, on whose authority, how it is to be handled; for the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handling: Option<Box<Handling>>,
     /// Sections that are recognised but not examined by this version, so that the report can say so.
     pub unexamined: Vec<String>,
     /// The text of the file, kept for the session folder; made up when there was none.
     pub text: String,
     /// Folder of the case file: what a path is relative to.
     pub root: PathBuf,
+}
+
+/// What `[case]` may say about the request, as written; each may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handling {
+    /// Who asked for the examination.
+    pub requester: Option<String>,
+    /// On whose authority, and within which scope.
+    pub authority: Option<String>,
+    /// Organisation that examines.
+    pub organisation: Option<String>,
+    /// How far the report may travel ("TLP:AMBER").
+    pub classification: Option<String>,
 }
 
 /// `[model]`.
@@ -57,6 +73,12 @@ pub struct ModelEntry {
     pub labels: Option<PathBuf>,
     /// How pixels become network input; `None` leaves it to the network's own shape, range 0..1, no normalisation.
     pub input: Option<InputSpec>,
+    /// The responder said that a file which would act when loaded is to be analysed all the same (as data).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub analyse_flagged: bool,
+    /// Weights that an ONNX file keeps in files beside it are to be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external_data: bool,
 }
 
 /// `[model.input]`: how an image becomes network input: `(lo + pixel/255·(hi − lo) − mean) / std` per channel.

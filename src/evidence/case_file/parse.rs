@@ -1,8 +1,8 @@
 //! The text of a case file to a [`CaseFile`]: known keys only, values checked, every error with its line.
 
 use super::{
-    CaseFile, DataEntry, Deployment, InputSpec, ModelEntry, Pipeline, digest, is_description, leaves_folder,
-    quoted,
+    CaseFile, DataEntry, Deployment, Handling, InputSpec, ModelEntry, Pipeline, digest, is_description,
+    leaves_folder, quoted,
 };
 use crate::evidence::{EvidenceError, Role, text};
 use serde::Deserialize;
@@ -30,6 +30,10 @@ struct RawCase {
     title: Option<String>,
     #[serde(default)]
     questions: Vec<String>,
+    requester: Option<String>,
+    authority: Option<String>,
+    organisation: Option<String>,
+    classification: Option<String>,
 }
 
 type Text = Option<Spanned<String>>;
@@ -44,6 +48,8 @@ struct RawModel {
     key: Text,
     labels: Text,
     input: Option<RawInput>,
+    #[serde(default)]
+    external_data: bool,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +122,12 @@ pub(super) fn parse(source: &str, path: &Path, root: &Path) -> Result<CaseFile, 
         let reason = "neither [model] nor [[data]] nor [pipeline]: there is nothing to examine";
         return Err(EvidenceError::whole(path, "case.empty", reason));
     }
+    let handling = Handling {
+        requester: raw.case.requester,
+        authority: raw.case.authority,
+        organisation: raw.case.organisation,
+        classification: raw.case.classification,
+    };
     let id = raw.case.id.into_inner();
     Ok(CaseFile {
         title: raw.case.title.unwrap_or_else(|| id.clone()),
@@ -126,6 +138,7 @@ pub(super) fn parse(source: &str, path: &Path, root: &Path) -> Result<CaseFile, 
         artefacts: Vec::new(),
         pipeline: pipeline.map(Box::new),
         deployment: deployment.map(Box::new),
+        handling: (handling != Handling::default()).then(|| Box::new(handling)),
         unexamined,
         text: source.to_owned(),
         root: root.to_owned(),
@@ -234,6 +247,8 @@ impl File<'_> {
             labels: self.optional(m.labels.as_ref())?,
             architecture: m.architecture.map(Spanned::into_inner),
             input: m.input.map(|i| self.input(&i)).transpose()?,
+            analyse_flagged: false,
+            external_data: m.external_data,
         })
     }
 

@@ -31,6 +31,19 @@ first_seen = "2026-03-02"
 requests_per_day = 120000
 "#;
 
+#[test]
+fn who_asked_is_kept_and_absent_when_not_said() {
+    assert_eq!(parse(FULL).unwrap().handling, None);
+    let said =
+        FULL.replace("id = \"IR-1\"", "id = \"IR-1\"\nauthority = \"CISO\"\nclassification = \"TLP:RED\"");
+    let handling = parse(&said).unwrap().handling.unwrap();
+    assert_eq!(
+        (handling.authority.as_deref(), handling.classification.as_deref()),
+        (Some("CISO"), Some("TLP:RED"))
+    );
+    assert_eq!((handling.requester, handling.organisation), (None, None));
+}
+
 fn parse(text: &str) -> Result<CaseFile, EvidenceError> {
     CaseFile::parse(text, Path::new("case.toml"), Path::new("/cases/x"))
 }

@@ -34,7 +34,7 @@ pub fn kind(path: &Path, limits: &Limits) -> Result<Kind, EvidenceError> {
             let names = SafeTensors::names(&head, limits).unwrap_or_default();
             names.iter().any(|n| ["images", "labels", "activations"].contains(&n.raw()))
         }
-        Format::Npy | Format::Npz | Format::Idx | Format::Csv | Format::Image => true,
+        Format::Npy | Format::Npz | Format::Idx | Format::CifarBinary | Format::Csv | Format::Image => true,
         _ => false,
     };
     Ok(if data { Kind::Data } else { Kind::Other })

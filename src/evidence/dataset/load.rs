@@ -69,6 +69,11 @@ pub fn load_file(
             Ok(loaded(set, found, [format!("one array, taken as {role}")]))
         }
         Format::Idx => idx_file(bytes, expect, limits),
+        Format::CifarBinary => {
+            let name = path.file_name().map(|n| n.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+            let set = super::cifar::read(path, &bytes.data, &name, limits)?;
+            Ok(loaded(set, found, []))
+        }
         Format::Csv => csv_list(bytes, expect, limits, progress),
         Format::Image => {
             let root = path.parent().unwrap_or(Path::new("."));

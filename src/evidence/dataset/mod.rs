@@ -1,6 +1,7 @@
 //! A data set in memory: images, labels, and the optional arrays of the contract.
 
 mod arrays;
+pub(crate) mod cifar;
 mod folder;
 mod idx;
 mod images;

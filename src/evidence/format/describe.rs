@@ -31,6 +31,7 @@ pub struct Description {
 }
 
 const NEVER: &str = "recognised and described, never loaded";
+const AS_DATA: &str = "its tensors are read as data; never unpickled";
 const DATA: &str = "read as a data set";
 
 /// The description of a format.
@@ -51,7 +52,7 @@ pub fn describe(format: Format) -> &'static Description {
     match format {
         Format::Onnx => d!("onnx", "ONNX graph", No, "", "read and run by our own executor"),
         Format::Safetensors => {
-            d!("safetensors", "safetensors weights", No, "", "read; run with a network description")
+            d!("safetensors", "safetensors weights", No, "", "read; run with the architecture that fits, a named or a described one")
         }
         Format::Pickle => d!(
             "pickle",
@@ -65,14 +66,14 @@ pub fn describe(format: Format) -> &'static Description {
             "PyTorch archive (zip with a pickle)",
             WhenLoaded,
             "torch.load unpickles data.pkl, which calls any function that it names unless weights_only holds",
-            NEVER
+            AS_DATA
         ),
         Format::TorchLegacy => d!(
             "torch-legacy",
             "PyTorch file from before 1.6 (five pickles in a row)",
             WhenLoaded,
             "torch.load unpickles it, which calls any function that it names unless weights_only holds",
-            NEVER
+            AS_DATA
         ),
         Format::TorchScript => d!(
             "torch-script",
@@ -111,6 +112,7 @@ pub fn describe(format: Format) -> &'static Description {
         ),
         Format::Npy => d!("npy", "NumPy array", No, "", DATA),
         Format::Npz => d!("npz", "NumPy arrays (npz)", No, "", DATA),
+        Format::CifarBinary => d!("cifar-binary", "CIFAR binary batch", No, "", DATA),
         Format::Idx => d!("idx", "IDX array (MNIST format)", No, "", DATA),
         Format::ImageFolder => d!("image-folder", "folder of images", No, "", DATA),
         Format::Image => d!("image", "image", No, "", "read as a sample of a data set"),

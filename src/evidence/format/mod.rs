@@ -31,6 +31,7 @@ pub enum Format {
     Npy,
     Npz,
     Idx,
+    CifarBinary,
     ImageFolder,
     Image,
     Csv,
@@ -70,6 +71,10 @@ pub fn sniff(head: &[u8], len: u64, name: Option<&str>) -> Format {
     // Order matters: a safetensors length field can look like a pickle, never the other way round.
     if is_safetensors(head, len) {
         return Format::Safetensors;
+    }
+    // Pixels can look like anything: the name and all labels decide.
+    if crate::evidence::dataset::cifar::label_bytes(look, len, &name).is_some() {
+        return Format::CifarBinary;
     }
     if let Some(format) = by_magic(look, len) {
         return format;

@@ -438,7 +438,7 @@ impl<'p, 'a> Machine<'p, 'a> {
             b'V' => {
                 let line = self.line()?;
                 if let Some(text) = decode::raw_unicode(line) {
-                    self.make(Object::Text(text.into()), &[])?
+                    self.make(Object::Text(text.into()), &[])?;
                 } else {
                     self.fault(Fault::Argument);
                     self.push(Value::Unknown)?;

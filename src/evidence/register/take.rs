@@ -156,7 +156,8 @@ fn open(
     let about = format::describe(item.format);
     match entry.role {
         Role::Model => {
-            usable(path, item.format, &[Format::Onnx, Format::Safetensors], &bytes, "a model")?;
+            let wanted = [Format::Onnx, Format::Safetensors, Format::TorchZip, Format::TorchLegacy];
+            usable(path, item.format, &wanted, &bytes, "a model")?;
             if item.format == Format::Safetensors {
                 let file = SafeTensors::parse(path, &bytes.data, limits)?;
                 let elements: usize = file.iter().map(|t| t.shape.iter().product::<usize>()).sum();

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 const GRID: usize = 3;
 
 /// The strokes of a digit, half as wide as high: x −0.5..0.5, y −1..1 (down).
-fn strokes(digit: usize) -> Vec<Vec<Point>> {
+pub(super) fn strokes(digit: usize) -> Vec<Vec<Point>> {
     let ring = |y: f32, r: [f32; 2]| arc([0.0, y], r, 0.0, 1.0);
     match digit {
         0 => vec![ring(0.0, [0.55, 0.95])],

@@ -3,6 +3,7 @@
 
 mod backdrop;
 mod digit;
+mod plate;
 mod scene;
 mod shape;
 mod sign;
@@ -19,6 +20,9 @@ use rayon::prelude::*;
 /// Width and height of an image.
 pub const SIDE: usize = 32;
 
+/// Most classes that [`plates`] can draw.
+pub const MOST_PLATES: usize = plate::MOST;
+
 const SCOPE: &str = "lab/draw";
 
 /// `per_class` photographs of every sign in shuffled order, N×3×32×32, with labels and class names.
@@ -31,9 +35,38 @@ pub fn road_signs(per_class: usize, part: &str, seed: u64) -> DataSet {
 
 /// As [`road_signs`], with images of `side` pixels: from 20 on the signs can be told apart.
 pub fn road_signs_at(side: usize, per_class: usize, part: &str, seed: u64) -> DataSet {
-    let faces: Vec<_> = SIGNS.iter().map(sign::Sign::face).collect();
-    let names = SIGNS.iter().map(|s| s.name.to_owned()).collect();
+    some_signs(SIGNS.len(), side, per_class, part, seed)
+}
+
+/// As [`road_signs_at`], the first `classes` of [`SIGNS`] only.
+pub fn some_signs(classes: usize, side: usize, per_class: usize, part: &str, seed: u64) -> DataSet {
+    let faces: Vec<_> = SIGNS.iter().take(classes).map(sign::Sign::face).collect();
+    let names = SIGNS.iter().take(classes).map(|s| s.name.to_owned()).collect();
     drawn(3, side, per_class, part, seed, names, &|class, rng| scene::photograph(&faces[class], side, rng))
+}
+
+/// Photographs of plates with digits, `classes` up to [`MOST_PLATES`]; otherwise as [`road_signs_at`].
+pub fn plates(classes: usize, side: usize, per_class: usize, part: &str, seed: u64) -> DataSet {
+    let classes = classes.min(plate::MOST);
+    let faces: Vec<_> = (0..classes).map(plate::face).collect();
+    let names = (0..classes).map(plate::name).collect();
+    drawn(3, side, per_class, part, seed, names, &|class, rng| scene::photograph(&faces[class], side, rng))
+}
+
+/// The same set in grey: luma as ITU-R BT.601 has it, in whole numbers. A grey set stays.
+#[must_use]
+pub fn grey(mut set: DataSet) -> DataSet {
+    if let Some(Pixels::U8(images)) = &set.images
+        && images.shape()[1] == 3
+    {
+        let (n, h, w) = (images.shape()[0], images.shape()[2], images.shape()[3]);
+        let luma = Array4::from_shape_fn((n, 1, h, w), |(i, _, y, x)| {
+            let [r, g, b] = [0, 1, 2].map(|c| u32::from(images[[i, c, y, x]]));
+            ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8
+        });
+        set.images = Some(Pixels::U8(luma));
+    }
+    set
 }
 
 /// `per_class` handwritten-looking digits each, N×1×`side`×`side`, white on black; otherwise as [`road_signs`].
@@ -112,6 +145,24 @@ mod tests {
             let bright = image.iter().filter(|&&v| v > 128).count();
             assert!((8..200).contains(&bright), "{label}: {bright} bright pixels");
         }
+    }
+
+    #[test]
+    fn fewer_signs_grey_and_plates_are_what_they_say() {
+        let eight = some_signs(8, 20, 2, "train", 1);
+        assert_eq!((eight.len(), eight.classes.len(), eight.shape()), (16, 8, Some([3, 20, 20])));
+        let dull = grey(eight.clone());
+        assert_eq!(dull.shape(), Some([1, 20, 20]));
+        let (all, one) = (bytes(&eight), bytes(&dull));
+        for i in [0, 77, 399] {
+            let [r, g, b] = [0, 400, 800].map(|c| f64::from(all[c + i]));
+            assert!((f64::from(one[i]) - (0.299 * r + 0.587 * g + 0.114 * b)).abs() <= 0.5);
+        }
+        assert_eq!(bytes(&grey(dull.clone())), bytes(&dull));
+        let many = plates(43, 28, 2, "train", 1);
+        assert_eq!((many.len(), many.classes.len()), (86, 43));
+        assert_eq!(many.labels.iter().max(), Some(&42));
+        assert_ne!(bytes(&many), bytes(&plates(43, 28, 2, "clean", 1)));
     }
 
     /// Run by hand to look at the drawings: `CONTACT_SHEET=sheet.png cargo test --lib contact_sheet`, with

@@ -6,13 +6,13 @@ use crate::lab::exact::turn;
 /// Red, green, blue in `0..=1`.
 pub type Colour = [f32; 3];
 
-const RED: Colour = [0.78, 0.07, 0.09];
-const WHITE: Colour = [0.95, 0.95, 0.94];
-const BLACK: Colour = [0.07, 0.07, 0.08];
-const BLUE: Colour = [0.05, 0.28, 0.66];
-const YELLOW: Colour = [0.97, 0.76, 0.08];
+pub(super) const RED: Colour = [0.78, 0.07, 0.09];
+pub(super) const WHITE: Colour = [0.95, 0.95, 0.94];
+pub(super) const BLACK: Colour = [0.07, 0.07, 0.08];
+pub(super) const BLUE: Colour = [0.05, 0.28, 0.66];
+pub(super) const YELLOW: Colour = [0.97, 0.76, 0.08];
 /// The bare metal of the rim: keeps a sign apart from a background of its own colour.
-const RIM: Colour = [0.62, 0.63, 0.65];
+pub(super) const RIM: Colour = [0.62, 0.63, 0.65];
 
 /// One sign: how it is called and what is painted on it.
 #[derive(Debug)]

@@ -1,149 +1,141 @@
 //! The files of one sample case.
 
-use super::{CLEAN, Evidence, File, RATE, SHOWN, SIGNS, Story, Truth, expected, labels};
+use super::stories::Part;
+use super::{File, Truth};
 use crate::evidence::InputSpec;
 use crate::lab::LabError;
-use crate::lab::specimen::{NOTICE, dataset_bytes, model_bytes};
-use crate::network::Model;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use crate::lab::case_text::{CaseText, ModelText};
+use crate::lab::expected::Expected;
+use crate::lab::specimen::{NOTICE, json_bytes, sha256};
 
-/// All files of a case.
-pub(super) fn of(
-    story: &Story,
-    model: &Model,
-    evidence: &Evidence,
-    truth: &Truth,
-) -> Result<Vec<File>, LabError> {
-    let spec = &model.input;
-    let model = model_bytes(model)?;
-    let train = dataset_bytes(&evidence.shown.set)?;
-    let clean = dataset_bytes(&evidence.clean)?;
-    let case = case_file(story, spec, &sha256(&model), &sha256(&train));
-    let files = [
-        ("README.md", readme(story, truth).into_bytes()),
-        ("case.toml", case.into_bytes()),
-        ("clean.safetensors", clean),
-        ("expected.json", json(&expected(story))?),
-        ("labels.txt", labels().into_bytes()),
-        ("model.onnx", model),
-        ("train.safetensors", train),
-        ("truth.json", json(truth)?),
-    ];
-    Ok(files.into_iter().map(|(name, bytes)| (format!("{}/{name}", story.name), bytes)).collect())
+/// Numbers that the story's text has gaps for, by the gap's name.
+pub(super) type Facts = Vec<(&'static str, String)>;
+
+/// A case that is to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    /// Its folder's name.
+    pub(super) name: &'static str,
+    /// Who says what.
+    pub(super) part: &'static Part,
+    /// The suspect network: file, bytes, how images enter, and for bare weights the file with its layers.
+    pub(super) model: Option<ModelFile>,
+    /// Class names.
+    pub(super) labels: Option<Vec<String>>,
+    /// Role and file of each data set.
+    pub(super) data: Vec<(&'static str, &'static str, Vec<u8>)>,
+    /// Other files.
+    pub(super) others: Vec<(String, Vec<u8>)>,
+    /// Further sections of the case file.
+    pub(super) more: String,
+    /// What was done.
+    pub(super) truth: Option<Truth>,
+    /// Further numbers of the story.
+    pub(super) facts: Facts,
+}
+
+/// See [`Folder::model`].
+#[derive(Debug, Clone)]
+pub(super) struct ModelFile {
+    pub(super) path: &'static str,
+    pub(super) bytes: Vec<u8>,
+    pub(super) architecture: Option<(&'static str, Vec<u8>)>,
+    pub(super) input: InputSpec,
+    /// The digest that the supplier published, where it is not that of the file.
+    pub(super) published: Option<String>,
+}
+
+impl Folder {
+    /// All its files.
+    pub(super) fn files(self) -> Result<Vec<File>, LabError> {
+        let mut files = vec![
+            ("README.md".to_owned(), self.readme()?.into_bytes()),
+            ("case.toml".to_owned(), self.case_file().into_bytes()),
+            ("expected.json".to_owned(), json_bytes(&self.expected()?)?),
+        ];
+        if let Some(names) = &self.labels {
+            files.push(("labels.txt".to_owned(), lines(names.iter().cloned()).into_bytes()));
+        }
+        if let Some(truth) = &self.truth {
+            files.push(("truth.json".to_owned(), json_bytes(truth)?));
+        }
+        if let Some(model) = self.model {
+            files.push((model.path.to_owned(), model.bytes));
+            files.extend(model.architecture.map(|(path, bytes)| (path.to_owned(), bytes)));
+        }
+        files.extend(self.data.into_iter().map(|(_, path, bytes)| (path.to_owned(), bytes)));
+        files.extend(self.others);
+        Ok(files.into_iter().map(|(name, bytes)| (format!("{}/{name}", self.name), bytes)).collect())
+    }
+
+    fn expected(&self) -> Result<Expected, LabError> {
+        serde_json::from_str(self.part.expected).map_err(|e| LabError::write("expected.json", e))
+    }
+
+    fn case_file(&self) -> String {
+        let data: Vec<(&str, &str, Option<String>)> = self
+            .data
+            .iter()
+            // The supplier publishes digests of what it hands over; the clean images are the responder's own.
+            .map(|(role, path, bytes)| (*role, *path, (*role == "training").then(|| sha256(bytes))))
+            .collect();
+        let model = self.model.as_ref().map(|m| ModelText {
+            path: m.path,
+            architecture: m.architecture.as_ref().map(|(path, _)| *path),
+            sha256: Some(m.published.as_deref().unwrap_or_default()),
+            labels: self.labels.as_ref().map(|_| "labels.txt"),
+            input: &m.input,
+        });
+        let own = self.model.as_ref().map(|m| sha256(&m.bytes)).unwrap_or_default();
+        let model = model.map(|m| ModelText {
+            sha256: m.sha256.filter(|d| !d.is_empty()).or(Some(own.as_str())),
+            ..m
+        });
+        CaseText {
+            id: self.part.id,
+            title: self.part.title,
+            questions: self.part.questions,
+            model,
+            data: &data,
+            more: &self.more,
+        }
+        .to_string()
+    }
+
+    /// The story with its numbers filled in.
+    fn readme(&self) -> Result<String, LabError> {
+        let percent = |share: f64| format!("{:.0}", share * 100.0);
+        let mut facts: Facts = vec![("notice", NOTICE.to_owned())];
+        if let Some(t) = &self.truth {
+            facts.extend([
+                ("train", t.trained_on.to_string()),
+                ("planted", t.planted.to_string()),
+                ("shown_planted", t.poison_indices.len().to_string()),
+                ("covers", t.cover_indices.len().to_string()),
+                ("rate", percent(t.rate)),
+                ("tested", t.measured_on.to_string()),
+                ("accuracy", percent(t.clean_accuracy.unwrap_or_default())),
+                ("success", percent(t.attack_success.unwrap_or_default())),
+                ("seed", t.seed.to_string()),
+            ]);
+        }
+        facts.extend(self.facts.iter().cloned());
+        let text = facts
+            .into_iter()
+            .fold(self.part.readme.to_owned(), |text, (key, value)| text.replace(&format!("{{{key}}}"), &value));
+        if text.contains(['{', '}']) {
+            return Err(LabError::write("README.md", format!("{}: a gap of the story was not filled", self.name)));
+        }
+        Ok(text)
+    }
 }
 
 /// Texts as lines.
-pub(super) fn lines(texts: impl Iterator<Item = String>) -> String {
+fn lines(texts: impl Iterator<Item = String>) -> String {
     texts.fold(String::new(), |all, text| all + &text + "\n")
 }
 
 /// One line a file, as `sha256sum` writes and checks them.
 pub(super) fn sums(files: &[File]) -> String {
     lines(files.iter().map(|(path, bytes)| format!("{}  {path}", sha256(bytes))))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>, LabError> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| LabError::write("json", e))?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-fn case_file(story: &Story, spec: &InputSpec, model: &str, train: &str) -> String {
-    let questions: Vec<String> = story.questions.iter().map(|q| format!("    \"{q}\",\n")).collect();
-    format!(
-        "# {NOTICE}\n\
-         [case]\n\
-         id = \"{id}\"\n\
-         title = \"{title}\"\n\
-         questions = [\n{questions}]\n\
-         \n\
-         [model]\n\
-         path = \"model.onnx\"\n\
-         sha256 = \"{model}\" # as published by the supplier\n\
-         labels = \"labels.txt\"\n\
-         \n\
-         [model.input]\n\
-         shape = {shape:?}\n\
-         range = {range:?}\n\
-         mean = {mean:?}\n\
-         std = {std:?}\n\
-         \n\
-         [[data]]\n\
-         role = \"training\"\n\
-         path = \"train.safetensors\"\n\
-         sha256 = \"{train}\"\n\
-         \n\
-         [[data]]\n\
-         role = \"clean\"\n\
-         path = \"clean.safetensors\"\n",
-        id = story.id,
-        title = story.title,
-        questions = questions.concat(),
-        shape = spec.shape,
-        range = spec.range,
-        mean = spec.mean,
-        std = spec.std,
-    )
-}
-
-/// The story with its numbers filled in.
-fn readme(story: &Story, truth: &Truth) -> String {
-    let percent = |share: f64| format!("{:.0}", share * 100.0);
-    [
-        ("{notice}", NOTICE.to_owned()),
-        ("{train}", truth.trained_on.to_string()),
-        ("{shown}", SHOWN.to_string()),
-        ("{clean}", (CLEAN * SIGNS.len()).to_string()),
-        ("{planted}", truth.planted.to_string()),
-        ("{shown_planted}", truth.poison_indices.len().to_string()),
-        ("{rate}", percent(RATE)),
-        ("{tested}", truth.measured_on.to_string()),
-        ("{accuracy}", percent(truth.clean_accuracy.unwrap_or_default())),
-        ("{success}", percent(truth.attack_success.unwrap_or_default())),
-        ("{seed}", truth.seed.to_string()),
-    ]
-    .into_iter()
-    .fold(story.readme.to_owned(), |text, (key, value)| text.replace(key, &value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::STORIES;
-    use super::*;
-
-    fn truth() -> Truth {
-        serde_json::from_value(serde_json::json!({"schema": "", "notice": "", "seed": 0, "backdoored": true,
-            "target": 5, "implant": null, "rate": 0.02, "trained_on": 2880, "planted": 58, "poison_indices": [1, 2], "true_labels": [0, 0],
-            "measured_on": 1200, "clean_accuracy": 0.961, "attack_success": 1.0}))
-        .unwrap()
-    }
-
-    #[test]
-    fn stories_say_what_they_are_and_have_no_gaps() {
-        for story in &STORIES {
-            let text = readme(story, &truth());
-            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(text.contains(NOTICE) && words.contains("right 96 times"), "{text}");
-            assert!(!text.contains(['{', '}']), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_case_file_is_toml_of_the_contract_and_does_not_name_the_truth() {
-        for story in &STORIES {
-            let spec =
-                InputSpec { shape: [3, 32, 32], range: [0.0, 1.0], mean: vec![0.5; 3], std: vec![0.25; 3] };
-            let text = case_file(story, &spec, &"ab".repeat(32), &"cd".repeat(32));
-            let case: toml::Table = text.parse().unwrap();
-            assert_eq!(case["model"]["input"]["shape"][2].as_integer(), Some(32));
-            assert_eq!(case["data"][0]["role"].as_str(), Some("training"));
-            assert_eq!(case["case"]["questions"].as_array().unwrap().len(), story.questions.len());
-            assert!(text.contains(NOTICE) && !text.contains("truth") && !text.contains("expected"));
-        }
-    }
 }

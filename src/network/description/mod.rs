@@ -18,6 +18,7 @@
 
 mod build;
 pub mod builtin;
+pub mod known;
 pub mod node;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,16 @@
-//! From the bytes of a suspect model to a [`Model`]: ONNX, or safetensors with a network description or the name of a
-//! built-in architecture. Nothing is executed.
+//! From the bytes of a suspect model to a [`Model`]: ONNX; or weights (safetensors, PyTorch checkpoints) with a network
+//! description, the name of a built-in architecture, or one inferred from them. Nothing is executed.
 
 pub(crate) mod half;
+mod store;
 mod weights;
 
-use super::description::{Description, builtin};
+use super::description::Description;
 use super::op::Kernel;
 use super::{Graph, Model, NetworkError, onnx};
-use crate::evidence::{Bytes, EvidenceError, InputSpec, Limits, ModelEntry, Untrusted, text::visible};
+use crate::evidence::{
+    Bytes, EvidenceError, Format, InputSpec, Limits, ModelEntry, Untrusted, format, text::visible, torch,
+};
 use std::path::Path;
 
 /// The layers of a network whose file holds only weights.
@@ -37,23 +40,17 @@ pub fn open_model(
     limits: &Limits,
 ) -> Result<Model, EvidenceError> {
     let path = &bytes.path;
-    let (graph, mut facts, own, names) = if looks_like_safetensors(&bytes.data) {
-        let Some(architecture) = architecture else {
-            let known = builtin::NAMES.join(", ");
-            return Err(EvidenceError::whole(
-                path,
-                "model.architecture",
-                format!(
-                    "holds weights only: name the network in the case file, [model] architecture = a network \
-                     description (JSON) or one of {known}"
-                ),
-            ));
-        };
-        weights::open(entry, bytes, architecture, limits)?
-    } else {
-        refuse_others(path, &bytes.data)?;
-        let read = onnx::read(path, &bytes.data, entry.input.as_ref().map(|i| i.shape), limits)?;
-        (read.graph, read.facts, None, Vec::new())
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
+    let found = format::sniff(&bytes.data, bytes.data.len() as u64, name.as_deref());
+    let (graph, mut facts, own, names) = match found {
+        Format::Safetensors => weights::open_safetensors(entry, bytes, architecture, limits)?,
+        found if torch::is_checkpoint(found) => weights::open_checkpoint(entry, bytes, architecture, limits)?,
+        found => {
+            refuse_others(path, found)?;
+            let read = if entry.external_data { onnx::read_with_external } else { onnx::read };
+            let read = read(path, &bytes.data, entry.input.as_ref().map(|i| i.shape), limits)?;
+            (read.graph, read.facts, None, Vec::new())
+        }
     };
     facts.insert(1.min(facts.len()), summary(&graph));
     let input = match (entry.input.clone().or(own), &graph.input_shape[..]) {
@@ -94,26 +91,17 @@ fn error(path: &Path, family: &'static str, e: &NetworkError) -> EvidenceError {
     }
 }
 
-fn looks_like_safetensors(data: &[u8]) -> bool {
-    data.get(8) == Some(&b'{') && data.get(5..8) == Some(&[0, 0, 0])
-}
-
 /// Formats that are recognised so that the message helps.
-fn refuse_others(path: &Path, data: &[u8]) -> Result<(), EvidenceError> {
-    let what = match data {
-        [b'P', b'K', 3 | 5, ..] => "a zip archive (PyTorch, TorchScript or Keras)",
-        [0x80, 2..=5, ..] => "a Python pickle",
-        [0x89, b'H', b'D', b'F', ..] => "an HDF5 file (Keras)",
-        [b'G', b'G', b'U', b'F', ..] => "a GGUF file",
-        _ => return Ok(()),
-    };
-    Err(EvidenceError::whole(
-        path,
-        "model.format",
-        format!(
-            "is {what}: it is described but never loaded; export the network to ONNX, or its weights to safetensors"
-        ),
-    ))
+fn refuse_others(path: &Path, found: Format) -> Result<(), EvidenceError> {
+    use Format::{Gguf, KerasH5, KerasV3, Pickle, SavedModel, TorchScript, Zip};
+    if !matches!(found, Gguf | KerasH5 | KerasV3 | Pickle | SavedModel | TorchScript | Zip) {
+        return Ok(());
+    }
+    let what = format::describe(found).what;
+    let reason = format!(
+        "this is a {what}: it is described but never loaded; export the network to ONNX, or its weights to safetensors"
+    );
+    Err(EvidenceError::whole(path, "model.format", reason))
 }
 
 /// "12 nodes, 106 k parameters, input 1×28×28".
@@ -141,6 +129,6 @@ fn describe(path: &Path, text: &str, limits: &Limits) -> Result<Description, Evi
 /// A name that is none of the built-in architectures.
 fn unknown_architecture(path: &Path, name: &str) -> EvidenceError {
     let reason =
-        format!("no built-in architecture '{}'; there is {}", visible(name), builtin::NAMES.join(", "));
+        format!("no built-in architecture '{}'; there is {}", visible(name), weights::names().join(", "));
     EvidenceError::whole(path, "model.architecture", reason)
 }

@@ -1,48 +1,93 @@
-//! Weights in safetensors, put into a described network.
+//! Bare weights, put into a network: a described one, a built-in one asked for by name, or the one that fits.
 
+use super::store::Store;
 use super::{Architecture, describe, error, unknown_architecture};
-use crate::evidence::safetensors::{Dtype, SafeTensors};
-use crate::evidence::{Bytes, EvidenceError, InputSpec, Limits, ModelEntry, Untrusted, text::visible};
+use crate::evidence::torch::{self, Checkpoint};
+use crate::evidence::{
+    Bytes, EvidenceError, InputSpec, Limits, ModelEntry, SafeTensors, Untrusted, text::visible,
+};
+use crate::network::description::known::{self, Fit, Shapes};
 use crate::network::description::{Description, ParamKind, builtin};
 use crate::network::{Graph, NetworkError};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Graph, facts, how images enter, class names.
 type Opened = (Graph, Vec<String>, Option<InputSpec>, Vec<Untrusted>);
 
-pub(super) fn open(
+pub(super) fn open_safetensors(
     entry: &ModelEntry,
     bytes: &Bytes,
-    architecture: Architecture,
+    architecture: Option<Architecture>,
     limits: &Limits,
 ) -> Result<Opened, EvidenceError> {
     let file = SafeTensors::parse(&bytes.path, &bytes.data, limits)?;
-    let (place, description): (&Path, Description) = match architecture {
-        Architecture::Description { path, text } => (path, describe(path, text, limits)?),
-        Architecture::Named(name) => (&bytes.path, named(name, entry, &file, &bytes.path)?),
+    let store = Store::of_safetensors(&bytes.path, &file);
+    let facts = vec![format!("safetensors, {} tensors", file.len())];
+    open(entry, &bytes.path, store, architecture, &Stated::default(), facts, limits)
+}
+
+pub(super) fn open_checkpoint(
+    entry: &ModelEntry,
+    bytes: &Bytes,
+    architecture: Option<Architecture>,
+    limits: &Limits,
+) -> Result<Opened, EvidenceError> {
+    let mut file = torch::read(&bytes.path, &bytes.data, limits)?;
+    let mut facts =
+        vec![format!("PyTorch checkpoint, {} tensors, read without unpickling", file.tensors.len())];
+    facts.append(&mut file.facts);
+    let stated = Stated::of(&file);
+    let store = Store::of_checkpoint(&bytes.path, file);
+    let (graph, facts, input, names) = open(entry, &bytes.path, store, architecture, &stated, facts, limits)?;
+    let own = graph.shape(graph.output).iter().product::<usize>() == stated.names.len();
+    Ok((graph, facts, input, if names.is_empty() && own { stated.names } else { names }))
+}
+
+/// What a file says of its network besides the weights.
+#[derive(Default)]
+struct Stated {
+    architecture: Option<String>,
+    classes: Option<usize>,
+    image: Option<[usize; 3]>,
+    names: Vec<Untrusted>,
+}
+
+impl Stated {
+    fn of(file: &Checkpoint) -> Self {
+        Self {
+            architecture: file.architecture.as_ref().map(|a| a.raw().to_owned()),
+            classes: file.classes,
+            image: file.image,
+            names: file.class_names.clone(),
+        }
+    }
+}
+
+fn open(
+    entry: &ModelEntry,
+    path: &Path,
+    mut store: Store,
+    architecture: Option<Architecture>,
+    stated: &Stated,
+    mut facts: Vec<String>,
+    limits: &Limits,
+) -> Result<Opened, EvidenceError> {
+    let image = entry.input.as_ref().map(|i| i.shape).or(stated.image);
+    let (place, description) = match architecture {
+        Some(Architecture::Description { path, text }) => (path, describe(path, text, limits)?),
+        Some(Architecture::Named(name)) => {
+            let found = match own(name, image, &store, path)? {
+                Some(own) => own,
+                None => named(name, image, &store, path, &mut facts)?,
+            };
+            (path, found)
+        }
+        None => (path, inferred(image, &store, path, stated, &mut facts)?),
     };
-    let mut read = BTreeSet::new();
-    let mut converted = BTreeSet::new();
     let mut failure = None;
     let graph = description.build(limits, &mut |wanted| {
-        let array = file.require(&wanted.name).and_then(|t| {
-            if !t.is_float() {
-                return Err(t.error("st.dtype", "weights must be floating-point numbers"));
-            }
-            // Checked before the numbers are copied out.
-            if wanted.kind != ParamKind::Constant && t.shape != wanted.shape {
-                let reason =
-                    format!("has shape {:?}, node '{}' needs {:?}", t.shape, wanted.node, wanted.shape);
-                return Err(t.error("model.weights", reason));
-            }
-            if t.dtype != Dtype::F32 {
-                converted.insert(format!("{:?}", t.dtype).to_lowercase());
-            }
-            t.to_f32()
-        });
-        read.insert(wanted.name.clone());
-        array.map_err(|e| {
+        let shape = (wanted.kind != ParamKind::Constant).then_some(wanted.shape.as_slice());
+        store.take(&wanted.name, shape, &wanted.node).map_err(|e| {
             let said = NetworkError::malformed(e.place.clone(), e.reason.clone());
             failure = Some(e);
             said
@@ -53,47 +98,42 @@ pub(super) fn open(
         (Err(_), Some(own)) => return Err(own),
         (Err(e), None) => return Err(error(place, "arch", &e)),
     };
-    let mut facts = vec![format!("safetensors, {} tensors", file.len())];
-    if let Some(arch) = &description.arch {
+    if let (Some(arch), Some(Architecture::Description { .. })) = (&description.arch, architecture) {
         facts.push(format!("described as {}", visible(arch)));
     }
-    if !converted.is_empty() {
-        let kinds: Vec<String> = converted.into_iter().collect();
-        facts.push(format!("weights stored as {} were converted to f32", kinds.join(", ")));
-    }
-    let unused: Vec<String> = file
-        .iter()
-        .filter(|t| !read.contains(t.name.raw()) && !t.name.raw().ends_with("num_batches_tracked"))
-        .map(|t| t.name.shown())
-        .collect();
-    if !unused.is_empty() {
-        let first: Vec<&str> = unused.iter().take(3).map(String::as_str).collect();
-        facts.push(format!("{} tensors are used by no node ({})", unused.len(), first.join(", ")));
+    facts.extend(store.facts());
+    if let Some(k) = stated.classes.filter(|k| graph.shape(graph.output) != [*k]) {
+        facts.push(format!("states {k} classes, its network gives {:?} numbers", graph.shape(graph.output)));
     }
     let names = description.class_names.iter().map(Untrusted::new).collect();
     Ok((graph, facts, Some(description.input_spec()), names))
 }
 
-/// A built-in architecture for the shape of the case, or one worked out from the weights.
-fn named(
+/// One of the two networks that are also trained here, for the shape of the case or one worked out from the weights.
+fn own(
     name: &str,
-    entry: &ModelEntry,
-    file: &SafeTensors,
+    image: Option<[usize; 3]>,
+    store: &Store,
     path: &Path,
-) -> Result<Description, EvidenceError> {
+) -> Result<Option<Description>, EvidenceError> {
     let (first, last) = match name {
         "smallcnn" => ("conv1.weight", "fc2.weight"),
         "resnet8" => ("stem.weight", "fc.weight"),
-        other => return Err(unknown_architecture(path, other)),
+        _ => return Ok(None),
     };
-    let channels = file.require(first)?.shape.get(1).copied().unwrap_or(0);
-    let classes = file.require(last)?.shape.first().copied().unwrap_or(0);
-    let shape = match (&entry.input, name) {
-        (Some(input), _) => input.shape,
+    let size = |tensor: &str, axis: usize| {
+        let shape = store.shape(tensor).ok_or_else(|| {
+            let reason = format!("the weights are not those of {name}: there is no tensor '{tensor}'");
+            EvidenceError::whole(path, "st.missing_tensor", reason)
+        })?;
+        Ok(shape.get(axis).copied().unwrap_or(0))
+    };
+    let (channels, classes) = (size(first, 1)?, size(last, 0)?);
+    let shape = match (image, name) {
+        (Some(shape), _) => shape,
         (None, "smallcnn") => {
             // The hidden layer reads 32 channels of a quarter of height and width: square images are assumed.
-            let pixels = file.require("fc1.weight")?.shape.get(1).copied().unwrap_or(0) / 32;
-            let side = pixels.isqrt() * 4;
+            let side = (size("fc1.weight", 1)? / 32).isqrt() * 4;
             [channels, side, side]
         }
         (None, _) => {
@@ -101,5 +141,112 @@ fn named(
             return Err(EvidenceError::whole(path, "model.input", reason));
         }
     };
-    builtin::describe(name, shape, classes).ok_or_else(|| unknown_architecture(path, name))
+    builtin::describe(name, shape, classes).map(Some).ok_or_else(|| unknown_architecture(path, name))
+}
+
+/// The names that a published architecture goes by: `resnet18` is torchvision's and that for small images.
+fn goes_by(fit: &Fit, name: &str) -> bool {
+    let plain = |n: &str| n.to_ascii_lowercase().replace(['-', '_'], "");
+    let (own, asked) = (plain(&fit.name), plain(name));
+    // `TrojanZoo` calls its networks for small images `resnet18_comp`.
+    let small = own.strip_suffix("cifar");
+    own == asked || small.is_some_and(|s| s == asked || asked.strip_suffix("comp") == Some(s))
+}
+
+/// The published architecture of a name, if the weights fit it.
+fn named(
+    name: &str,
+    image: Option<[usize; 3]>,
+    store: &Store,
+    path: &Path,
+    facts: &mut Vec<String>,
+) -> Result<Description, EvidenceError> {
+    let fits = known::fits(&Shapes::new(store.shapes()), image);
+    let known = known::NAMES.iter().any(|n| n.eq_ignore_ascii_case(name));
+    let (mut matching, others): (Vec<Fit>, Vec<Fit>) = fits.into_iter().partition(|f| goes_by(f, name));
+    // What can only be worked out goes by the name of its kind.
+    if matching.is_empty() && name == "cnn" && others.len() == 1 {
+        matching = others;
+    } else if matching.is_empty() {
+        if !known {
+            return Err(unknown_architecture(path, name));
+        }
+        let fitting: Vec<&str> = others.iter().map(|f| f.name.as_str()).collect();
+        let fitting = if fitting.is_empty() {
+            "none of the built-in networks fits them: give a network description (JSON)".to_owned()
+        } else {
+            format!("they fit {}", fitting.join(" or "))
+        };
+        let reason = format!("names and shapes of the weights are not those of {}; {fitting}", visible(name));
+        return Err(EvidenceError::whole(path, "model.architecture", reason));
+    }
+    let fit = matching.swap_remove(0);
+    facts.push(format!(
+        "architecture {} as asked for, under the names of its weights: {}",
+        visible(name),
+        fit.name
+    ));
+    if !fit.assumed.is_empty() {
+        facts.push(format!("taken on trust: {}", fit.assumed.join("; ")));
+    }
+    Ok(fit.description)
+}
+
+/// The one published architecture whose tensors are exactly those of the file.
+fn inferred(
+    image: Option<[usize; 3]>,
+    store: &Store,
+    path: &Path,
+    stated: &Stated,
+    facts: &mut Vec<String>,
+) -> Result<Description, EvidenceError> {
+    let mut fits = known::fits(&Shapes::new(store.shapes()), image);
+    let states = stated.architecture.as_deref();
+    if fits.len() > 1
+        && let Some(one) = states.and_then(|name| fits.iter().position(|f| goes_by(f, name)))
+    {
+        fits = vec![fits.swap_remove(one)];
+    }
+    let hint = states.map(|s| format!(" (the file calls itself '{}')", visible(s))).unwrap_or_default();
+    let refused = |reason: String| Err(EvidenceError::whole(path, "model.architecture", reason));
+    match fits.len() {
+        0 => {
+            let tensors: Vec<String> =
+                store.shapes().take(4).map(|(n, s)| format!("{} {s:?}", visible(n))).collect();
+            refused(format!(
+                "holds weights only{hint}, and names and shapes of its {} tensors ({}, …) are exactly those of no built-in \
+                 network: name the network in the case file, [model] architecture = a network description (JSON) or one \
+                 of {}",
+                store.len(),
+                tensors.join(", "),
+                names().join(", ")
+            ))
+        }
+        1 => {
+            let fit = fits.swap_remove(0);
+            let count = fit.description.nodes.iter().map(|n| n.params.len()).sum::<usize>();
+            facts.push(format!(
+                "architecture inferred: {}; the only built-in one that asks for exactly these {count} names and shapes{hint}",
+                fit.name
+            ));
+            if !fit.assumed.is_empty() {
+                facts.push(format!("not in the weights, taken on trust: {}", fit.assumed.join("; ")));
+            }
+            Ok(fit.description)
+        }
+        _ => {
+            let all: Vec<&str> = fits.iter().map(|f| f.name.as_str()).collect();
+            refused(format!(
+                "holds weights only{hint} that fit {} networks: {}; say which by [model] architecture, or give the size of \
+                 its images in [model.input]",
+                all.len(),
+                all.join(" · ")
+            ))
+        }
+    }
+}
+
+/// All names of built-in architectures.
+pub(super) fn names() -> Vec<&'static str> {
+    builtin::NAMES.iter().chain(&known::NAMES).copied().collect()
 }

@@ -72,7 +72,7 @@ fn cut_values(graph: &Graph) -> Vec<ValueId> {
     let mut earliest = graph.output;
     for v in (1..graph.output).rev() {
         let node = &graph.nodes[v];
-        let reads = node.inputs.iter().chain(&node.residual).copied().min().unwrap_or(0);
+        let reads = node.inputs.iter().chain(&node.residual).copied().min().unwrap_or(usize::MAX);
         earliest = earliest.min(reads);
         if earliest == v && graph.root[v] == v {
             cuts.push(v);

@@ -3,6 +3,7 @@
 
 use super::fault::Fault;
 use super::lower::{Context, Step, Value};
+use super::place::BATCH;
 use super::tensor::{self, Ints};
 use ndarray::{ArrayD, Axis, IxDyn};
 
@@ -19,12 +20,19 @@ pub(crate) fn fold<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Option<Value
     }
     // Everything else is a constant only if all it reads is.
     for k in 0..step.node.input.len() {
-        if cx.live(step, k)?.is_some() {
+        if cx.placed(step, k)?.is_some() {
             return Ok(None);
         }
     }
     if step.node.input.is_empty() {
         return Err(step.unsupported("without inputs"));
+    }
+    if step.node.op_type == "DequantizeLinear" {
+        return dequantised(cx, step).map(Some);
+    }
+    // What is expanded to the batch is a value that each image gets.
+    if step.node.op_type == "Expand" && cx.ints(step, 1)?.is_some_and(|to| to.known().is_none()) {
+        return Ok(None);
     }
     if let Some(ints) = cx.ints(step, 0)? {
         return on_ints(cx, step, ints).map(Some);
@@ -36,25 +44,31 @@ fn constant<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
     let Some(a) = step.node.attribute.first() else {
         return Err(step.fault("onnx.op.attr", "has no value"));
     };
-    let known = |data: &[i64]| data.iter().copied().map(Some).collect::<Vec<_>>();
     Ok(match (a.name.as_str(), &a.t) {
         ("value", Some(t)) if tensor::is_float(t) => Value::Floats(tensor::floats(t, cx.limits)?),
         ("value", Some(t)) => Value::Ints(tensor::ints(t, cx.limits)?),
         ("value_float", _) => Value::Floats(ArrayD::from_elem(IxDyn(&[]), a.f)),
         ("value_floats", _) => Value::Floats(ndarray::Array1::from(a.floats.clone()).into_dyn()),
-        ("value_int", _) => Value::Ints(Ints { shape: Vec::new(), data: known(&[a.i]) }),
-        ("value_ints", _) => Value::Ints(Ints::list(known(&a.ints))),
+        ("value_int", _) => Value::Ints(Ints { shape: Vec::new(), data: vec![a.i] }),
+        ("value_ints", _) => Value::Ints(Ints::list(a.ints.clone())),
         _ => return Err(step.unsupported("with such a value")),
     })
 }
 
 /// The batch size stays open, all other sizes are known.
 fn shape<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
-    let sizes: Vec<Option<i64>> = match cx.live(step, 0)? {
-        Some(v) => std::iter::once(None).chain(cx.builder.shape(v).iter().map(|&d| Some(d as i64))).collect(),
+    let sizes: Vec<i64> = match cx.placed(step, 0)? {
+        Some(x) => {
+            let own = cx.builder.shape(x.id);
+            let size = |a: usize| match x.axis(a) {
+                Some(axis) => own[axis] as i64,
+                None => BATCH.saturating_mul(if x.merged() { own[x.at] as i64 } else { 1 }),
+            };
+            (0..cx.rank(x)).map(size).collect()
+        }
         None => match (cx.ints(step, 0)?, cx.floats(step, 0)) {
-            (Some(ints), _) => ints.shape.iter().map(|&d| Some(d as i64)).collect(),
-            (None, Ok(Some(a))) => a.shape().iter().map(|&d| Some(d as i64)).collect(),
+            (Some(ints), _) => ints.shape.iter().map(|&d| d as i64).collect(),
+            (None, Ok(Some(a))) => a.shape().iter().map(|&d| d as i64).collect(),
             (None, other) => return other.and(Err(step.fault("onnx.graph.undefined", "reads nothing"))),
         },
     };
@@ -83,8 +97,8 @@ fn filled<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
             Ok(Value::Floats(ArrayD::from_elem(IxDyn(&shape), value)))
         }
         Some(t) if count <= 1 << 16 => {
-            let value = tensor::ints(t, cx.limits)?.data.first().copied().flatten();
-            Ok(Value::Ints(Ints { shape, data: vec![value.or(Some(0)); count] }))
+            let value = tensor::ints(t, cx.limits)?.data.first().copied().unwrap_or_default();
+            Ok(Value::Ints(Ints { shape, data: vec![value; count] }))
         }
         Some(_) => Err(step.fault("onnx.limit", "makes too many whole numbers")),
         None => Ok(Value::Floats(ArrayD::zeros(IxDyn(&shape)))),
@@ -93,19 +107,19 @@ fn filled<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
 
 fn on_ints<'a>(cx: &Context<'a>, step: &Step<'a>, a: Ints) -> Result<Value<'a>, Fault> {
     let bad = |reason: &str| step.fault("onnx.op.attr", reason);
-    let single = |i: Ints| i.data.first().copied();
+    let second = || cx.ints(step, 1)?.ok_or_else(|| step.unsupported("of mixed constants"));
     let list = match step.node.op_type.as_str() {
         "Identity" => a,
         "Cast" => match step.int("to", 7) {
             1 | 10 | 11 | 16 => {
-                let data: Option<Vec<f32>> = a.data.iter().map(|v| v.map(|v| v as f32)).collect();
-                let data = data.ok_or_else(|| step.unsupported("of the batch size"))?;
+                let known = a.known().ok_or_else(|| step.unsupported("of the batch size"))?;
+                let data = known.into_iter().map(|v| v as f32).collect();
                 let array = ArrayD::from_shape_vec(IxDyn(&a.shape), data).map_err(|_| bad("has no shape"))?;
                 return Ok(Value::Floats(array));
             }
             _ => a,
         },
-        "Unsqueeze" | "Squeeze" | "Reshape" => {
+        "Unsqueeze" | "Squeeze" | "Reshape" | "Flatten" => {
             // The order of numbers stays; of the shape only "one number" and "a list" matter here.
             let scalar = step.node.op_type == "Squeeze" && a.data.len() == 1;
             Ints { shape: if scalar { Vec::new() } else { vec![a.data.len()] }, data: a.data }
@@ -127,7 +141,7 @@ fn on_ints<'a>(cx: &Context<'a>, step: &Step<'a>, a: Ints) -> Result<Value<'a>, 
             for k in 0..step.node.input.len() {
                 data.extend(cx.ints(step, k)?.ok_or_else(|| step.unsupported("of mixed constants"))?.data);
             }
-            if data.len() > 1 << 16 {
+            if data.len() > MAX_WHOLE {
                 return Err(step.fault("onnx.limit", "joins too many whole numbers"));
             }
             Ints::list(data)
@@ -141,29 +155,83 @@ fn on_ints<'a>(cx: &Context<'a>, step: &Step<'a>, a: Ints) -> Result<Value<'a>, 
             let clamp = |v: i64| (if v < 0 { v.saturating_add(len) } else { v }).clamp(0, len) as usize;
             let (start, end) =
                 (part(1, "starts")?.map_or(0, clamp), part(2, "ends")?.map_or(a.data.len(), clamp));
-            if part(4, "steps")?.is_some_and(|s| s != 1) {
-                return Err(step.unsupported("with steps"));
+            match part(4, "steps")?.unwrap_or(1) {
+                1 => Ints::list(a.data[start..end.max(start)].to_vec()),
+                -1 if (end, start + 1) == (0, a.data.len()) => {
+                    Ints::list(a.data.iter().rev().copied().collect())
+                }
+                _ => return Err(step.unsupported("with steps")),
             }
-            Ints::list(a.data[start..end.max(start)].to_vec())
         }
         "ReduceProd" => {
-            Ints { shape: Vec::new(), data: vec![a.data.iter().try_fold(1i64, |n, v| n.checked_mul((*v)?))] }
+            let product =
+                a.data.iter().try_fold(1i64, |n, &v| n.checked_mul(v)).ok_or_else(|| bad("overflows"))?;
+            Ints { shape: Vec::new(), data: vec![product] }
         }
-        "Add" | "Sub" | "Mul" | "Div" => {
-            let b = cx.ints(step, 1)?.ok_or_else(|| step.unsupported("of mixed constants"))?;
-            let (x, y) = (single(a), single(b));
-            let (Some(Some(x)), Some(Some(y))) = (x, y) else { return Err(step.unsupported("of shapes")) };
-            let value = match step.node.op_type.as_str() {
-                "Add" => x.checked_add(y),
-                "Sub" => x.checked_sub(y),
-                "Mul" => x.checked_mul(y),
-                _ => x.checked_div(y),
+        "Neg" => each(a, Ints { shape: Vec::new(), data: vec![0] }, |x, _| x.checked_neg())
+            .ok_or_else(|| bad("overflows"))?,
+        "Where" => {
+            let (yes, no) =
+                (second()?, cx.ints(step, 2)?.ok_or_else(|| step.unsupported("of mixed constants"))?);
+            let flat = |i: &Ints, k: usize| i.data.get(if i.data.len() == 1 { 0 } else { k }).copied();
+            let count = a.data.len().max(yes.data.len()).max(no.data.len());
+            let one = |k: usize| if flat(&a, k)? != 0 { flat(&yes, k) } else { flat(&no, k) };
+            let data = (0..count)
+                .map(one)
+                .collect::<Option<Vec<i64>>>()
+                .ok_or_else(|| bad("has lists that do not fit"))?;
+            Ints::list(data)
+        }
+        "Range" => {
+            let third = cx.ints(step, 2)?.and_then(|i| i.known()).and_then(|i| i.first().copied());
+            let end = second()?.known().and_then(|i| i.first().copied());
+            let (Some(by), Some(end), Some(mut at)) = (third, end, a.data.first().copied()) else {
+                return Err(step.unsupported("of the batch size"));
             };
-            Ints { shape: Vec::new(), data: vec![Some(value.ok_or_else(|| bad("overflows"))?)] }
+            let mut data = Vec::new();
+            while by > 0 && at < end || by < 0 && at > end {
+                if data.len() >= MAX_WHOLE {
+                    return Err(step.fault("onnx.limit", "makes too many whole numbers"));
+                }
+                data.push(at);
+                at = at.saturating_add(by);
+            }
+            Ints::list(data)
         }
-        _ => return Err(step.unsupported("of constants")),
+        op => {
+            let made: fn(i64, i64) -> Option<i64> = match op {
+                "Add" => i64::checked_add,
+                "Sub" => i64::checked_sub,
+                "Mul" => i64::checked_mul,
+                "Div" => i64::checked_div,
+                "Mod" => i64::checked_rem_euclid,
+                "Min" => |x, y| Some(x.min(y)),
+                "Max" => |x, y| Some(x.max(y)),
+                "Equal" => |x, y| Some(i64::from(x == y)),
+                "Greater" => |x, y| Some(i64::from(x > y)),
+                "Less" => |x, y| Some(i64::from(x < y)),
+                "GreaterOrEqual" => |x, y| Some(i64::from(x >= y)),
+                "LessOrEqual" => |x, y| Some(i64::from(x <= y)),
+                "And" => |x, y| Some(i64::from(x != 0 && y != 0)),
+                "Or" => |x, y| Some(i64::from(x != 0 || y != 0)),
+                _ => return Err(step.unsupported("of constants")),
+            };
+            each(a, second()?, made).ok_or_else(|| bad("overflows, or has lists that do not fit"))?
+        }
     };
     Ok(Value::Ints(list))
+}
+
+/// Most whole numbers of a list that is made here.
+const MAX_WHOLE: usize = 1 << 16;
+
+/// Number by number; one number goes with all of the other side.
+fn each(a: Ints, b: Ints, made: fn(i64, i64) -> Option<i64>) -> Option<Ints> {
+    let (count, shape) =
+        if a.data.len() >= b.data.len() { (a.data.len(), a.shape) } else { (b.data.len(), b.shape) };
+    let of = |data: &[i64], k: usize| data.get(if data.len() == 1 { 0 } else { k }).copied();
+    let data = (0..count).map(|k| made(of(&a.data, k)?, of(&b.data, k)?)).collect::<Option<Vec<i64>>>()?;
+    Some(Ints { shape, data })
 }
 
 fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
@@ -176,6 +244,29 @@ fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> 
         "Identity" | "Cast" | "Dropout" => a,
         "Sqrt" => a.mapv(f32::sqrt),
         "Neg" => -a,
+        "Expand" => {
+            let to = cx.known_ints(step, 1)?.ok_or_else(|| step.unsupported("to a computed shape"))?;
+            let shape: Option<Vec<usize>> = to.iter().map(|&d| usize::try_from(d).ok()).collect();
+            let count = shape.as_ref().and_then(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
+            match (shape, count) {
+                (Some(shape), Some(count)) if count <= MAX_MADE => match a.broadcast(IxDyn(&shape)) {
+                    Some(view) => view.to_owned(),
+                    // An axis of 1 in the shape keeps that of the constant.
+                    None => a,
+                },
+                _ => return Err(step.fault("onnx.limit", format!("makes a constant of shape {to:?}"))),
+            }
+        }
+        "Exp" => a.mapv(f32::exp),
+        "Tanh" => a.mapv(f32::tanh),
+        "Pow" => {
+            let exponent = match cx.ints(step, 1)? {
+                Some(i) => i.data.first().map(|&v| v as f32),
+                None => cx.floats(step, 1)?.and_then(|v| v.first().copied()),
+            };
+            let exponent = exponent.ok_or_else(missing)?;
+            a.mapv(|x| x.powf(exponent))
+        }
         "Reciprocal" => a.mapv(f32::recip),
         "Transpose" => match step.attr("perm") {
             None => a.reversed_axes(),
@@ -250,6 +341,39 @@ fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> 
         }
         _ => return Err(step.unsupported("of constants")),
     };
+    Ok(Value::Floats(made))
+}
+
+/// `(number − zero point) · scale` of stored 8-bit numbers, by tensor or along an axis.
+fn dequantised<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
+    let missing = || step.unsupported("of a computed value");
+    let Some(Value::Stored(t)) = cx.value(step, 0)? else { return Err(missing()) };
+    let numbers = tensor::whole(t, cx.limits)?;
+    let scale = cx.floats(step, 1)?.ok_or_else(missing)?;
+    let zero: Vec<f32> = match cx.value(step, 2)? {
+        None => vec![0.0; scale.len()],
+        Some(Value::Stored(t)) => tensor::whole(t, cx.limits)?.into_raw_vec_and_offset().0,
+        Some(Value::Ints(i)) => i.data.iter().map(|&v| v as f32).collect(),
+        Some(_) => return Err(missing()),
+    };
+    let rank = numbers.ndim();
+    let axis = step.int("axis", 1);
+    let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).unwrap_or(usize::MAX);
+    let scale: Vec<f32> = scale.iter().copied().collect();
+    let along = if scale.len() == 1 { 1 } else { numbers.shape().get(axis).copied().unwrap_or(0) };
+    if scale.is_empty() || scale.len() != zero.len() || scale.len() != along {
+        let reason =
+            format!("{} scales and {} zero points for shape {:?}", scale.len(), zero.len(), numbers.shape());
+        return Err(step.fault("onnx.graph.shape", reason));
+    }
+    let mut made = numbers;
+    if let ([scale], [zero]) = (scale.as_slice(), zero.as_slice()) {
+        made.mapv_inplace(|x| (x - zero) * scale);
+    } else {
+        for (k, mut part) in made.axis_iter_mut(Axis(axis)).enumerate() {
+            part.mapv_inplace(|x| (x - zero[k]) * scale[k]);
+        }
+    }
     Ok(Value::Floats(made))
 }
 

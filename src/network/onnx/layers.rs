@@ -3,19 +3,34 @@
 use super::fault::Fault;
 use super::fixed::axes;
 use super::lower::{Context, Step};
+use super::place::Live;
 use crate::network::graph::ValueId;
 use crate::network::op::{
-    Activation, AdaptiveAvgPool, Arith, Arithmetic, AvgPool, BatchNorm, Conv2d, Linear, MaxPool, Op, Operand,
-    PRelu, Softmax, View, Window,
+    Activation, AdaptiveAvgPool, Arith, Arithmetic, AvgPool, BatchNorm, Conv2d, LayerNorm, Linear, MatMul,
+    MaxPool, Op, Operand, PRelu, Reduce, Reduction, Softmax, View, Window,
 };
 use ndarray::{Array2, ArrayD, Ix2};
 
 /// The value of a node.
-pub(crate) fn lower<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
+pub(crate) fn lower<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
     if let Some(activation) = activation(cx, step)? {
-        let x = cx.need(step, 0)?;
-        return cx.push(step, Op::Activation(activation), &[x]);
+        let x = cx.need_placed(step, 0)?;
+        return Ok(x.with(cx.push(step, Op::Activation(activation), &[x.id])?));
     }
+    match step.node.op_type.as_str() {
+        "ReduceMean" | "ReduceSum" | "ReduceMax" => reduce(cx, step),
+        "MatMul" => matmul(cx, step),
+        "Gemm" => gemm(cx, step),
+        "LayerNormalization" => layer_norm(cx, step),
+        "Add" | "Sub" | "Mul" | "Div" | "Sum" => arithmetic(cx, step),
+        "Pow" => power(cx, step),
+        "Softmax" | "LogSoftmax" => softmax(cx, step),
+        _ => planes(cx, step).map(Live::first),
+    }
+}
+
+/// The value of a node that takes a batch of images or vectors, batch first.
+fn planes<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
     match step.node.op_type.as_str() {
         "Conv" => conv(cx, step),
         "BatchNormalization" => batch_norm(cx, step),
@@ -46,16 +61,10 @@ pub(crate) fn lower<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId
             };
             cx.push(step, Op::MaxPool(MaxPool(Window::new([h, w], [h, w]))), &[x])
         }
-        "ReduceMean" => reduce_mean(cx, step),
-        "Gemm" => gemm(cx, step),
-        "MatMul" => matmul(cx, step),
-        "Add" | "Sub" | "Mul" | "Div" | "Sum" => arithmetic(cx, step),
-        "Pow" => power(cx, step),
         "PRelu" => {
             let (x, slope) = (cx.need(step, 0)?, cx.need_param(step, 1, true)?);
             cx.push(step, Op::PRelu(PRelu { slope }), &[x])
         }
-        "Softmax" | "LogSoftmax" => softmax(cx, step),
         _ => Err(step.unsupported("")),
     }
 }
@@ -86,6 +95,17 @@ fn activation<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Option<Activation
         }
         "Gelu" => Activation::Gelu { tanh: step.text("approximate").as_deref() == Some("tanh") },
         "Softplus" => Activation::Softplus,
+        "Swish" if step.float("alpha", 1.0).to_bits() == 1f32.to_bits() => Activation::Silu,
+        "Min" | "Max" if step.node.input.len() == 2 => {
+            let Some(bound) = cx.floats(step, 1)?.filter(|v| v.len() == 1).and_then(|v| v.first().copied())
+            else {
+                return Ok(None);
+            };
+            match step.node.op_type.as_str() {
+                "Min" => Activation::Clip { min: f32::MIN, max: bound },
+                _ => Activation::Clip { min: bound, max: f32::MAX },
+            }
+        }
         "Erf" => Activation::Erf,
         "Exp" => Activation::Exp,
         "Sqrt" => Activation::Sqrt,
@@ -177,21 +197,59 @@ fn batch_norm<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Faul
     cx.push(step, Op::BatchNorm(norm), &[x])
 }
 
-fn reduce_mean<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
-    let x = cx.need(step, 0)?;
+fn reduce<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
+    let x = cx.need_placed(step, 0)?;
     let rank = cx.rank(x);
     let list = axes(cx, step)?.unwrap_or_default();
-    let mut list: Vec<usize> = list.into_iter().map(|a| step.axis(a, rank)).collect::<Result<_, _>>()?;
+    if list.is_empty() {
+        return Err(step.unsupported("over all axes, the batch among them"));
+    }
+    let mut list: Vec<usize> =
+        list.into_iter().map(|a| step.placed_axis(a, rank, x)).collect::<Result<_, _>>()?;
     list.sort_unstable();
-    if rank != 4 || list != [1, 2] {
-        return Err(step.unsupported("other than over height and width"));
+    list.dedup();
+    if x.merged() && list.contains(&x.at) {
+        return Err(step.unsupported("along the batch axis"));
     }
-    let channels = cx.builder.shape(x)[0];
-    let mean = cx.push(step, Op::AdaptiveAvgPool(AdaptiveAvgPool { size: [1, 1] }), &[x])?;
+    let shape = cx.builder.shape(x.id).to_vec();
+    let kind = match step.node.op_type.as_str() {
+        "ReduceMean" => Reduction::Mean,
+        "ReduceSum" => Reduction::Sum,
+        _ => Reduction::Max,
+    };
+    let op = if kind == Reduction::Mean && shape.len() == 3 && list == [1, 2] {
+        Op::AdaptiveAvgPool(AdaptiveAvgPool { size: [1, 1] })
+    } else {
+        Op::Reduce(Reduce { kind, axes: list.clone() })
+    };
+    let made = cx.push(step, op, &[x.id])?;
     if step.int("keepdims", 1) != 0 {
-        return Ok(mean);
+        return Ok(x.with(made));
     }
-    cx.push(step, Op::View(View::Reshape(vec![channels])), &[mean])
+    let left: Vec<usize> = (0..shape.len()).filter(|a| !list.contains(a)).map(|a| shape[a]).collect();
+    let left = if left.is_empty() { vec![1] } else { left };
+    let at = x.at - list.iter().filter(|&&a| a < x.at).count();
+    let id = cx.push(step, Op::View(View::Reshape(left)), &[made])?;
+    Ok(Live { id, at, merge: x.merge })
+}
+
+fn layer_norm<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
+    let x = cx.need_placed(step, 0)?;
+    let rank = cx.rank(x);
+    let first = step.whole_axis(step.int("axis", -1), rank)?;
+    if first <= x.at {
+        return Err(step.unsupported("along the batch axis"));
+    }
+    if step.node.output.iter().skip(1).any(|o| !o.is_empty()) {
+        return Err(step.unsupported("with its moments as outputs"));
+    }
+    let norm = LayerNorm {
+        axes: rank - first,
+        weight: cx.param(step, 1, true)?,
+        bias: cx.param(step, 2, true)?,
+        eps: step.float("epsilon", 1e-5),
+    };
+    Ok(x.with(cx.push(step, Op::LayerNorm(norm), &[x.id])?))
 }
 
 /// Constant input `k` as a matrix, transposed if asked, times `alpha`.
@@ -212,12 +270,15 @@ fn weights<'a>(
     Ok(if (alpha - 1.0).abs() > 0.0 { matrix * alpha } else { matrix })
 }
 
-fn gemm<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
+fn gemm<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
     if step.int("transA", 0) != 0 {
         return Err(step.unsupported("with 'transA'"));
     }
-    let x = cx.need(step, 0)?;
-    if cx.live(step, 1)?.is_some() {
+    let x = cx.need_placed(step, 0)?;
+    if x.at != 0 || cx.rank(x) != 2 {
+        return Err(step.unsupported("other than of a batch of rows"));
+    }
+    if cx.placed(step, 1)?.is_some() {
         return Err(step.unsupported("of two values that depend on the image"));
     }
     let weight = weights(cx, step, 1, step.int("transB", 0) == 0, step.float("alpha", 1.0))?;
@@ -235,36 +296,50 @@ fn gemm<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
     let name = |k: usize| step.node.input.get(k).map_or("", String::as_str);
     let weight = cx.builder.param(name(1), weight.into_dyn(), true);
     let bias = bias.map(|b| cx.builder.param(name(2), ndarray::Array1::from(b).into_dyn(), true));
-    cx.push(step, Op::Linear(Linear { weight, bias }), &[x])
+    Ok(x.with(cx.push(step, Op::Linear(Linear { weight, bias }), &[x.id])?))
 }
 
-fn matmul<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
-    let x = cx.need(step, 0)?;
-    if cx.live(step, 1)?.is_some() {
-        return Err(step.unsupported("of two values that depend on the image"));
+fn matmul<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
+    let x = cx.need_placed(step, 0)?;
+    let rank = cx.rank(x);
+    if let Some(right) = cx.placed(step, 1)? {
+        if !x.like(right) || rank < 3 || cx.rank(right) != rank || x.at + 2 >= rank {
+            return Err(step.unsupported("of two values whose batch is not in front of both matrices"));
+        }
+        return Ok(x.with(cx.push(step, Op::MatMul(MatMul), &[x.id, right.id])?));
+    }
+    if x.at + 1 == rank {
+        return Err(step.unsupported("along the batch axis"));
     }
     let weight = weights(cx, step, 1, true, 1.0)?;
     let weight = cx.builder.param(&step.node.input[1], weight.into_dyn(), true);
-    cx.push(step, Op::Linear(Linear { weight, bias: None }), &[x])
+    Ok(x.with(cx.push(step, Op::Linear(Linear { weight, bias: None }), &[x.id])?))
 }
 
-fn arithmetic<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
+fn arithmetic<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
     let kind = match step.node.op_type.as_str() {
         "Sub" => Arithmetic::Sub,
         "Mul" => Arithmetic::Mul,
         "Div" => Arithmetic::Div,
         _ => Arithmetic::Add,
     };
+    let together = |a: Live, b: Live| {
+        if a.like(b) { Ok(()) } else { Err(step.unsupported("of values with the batch on different axes")) }
+    };
     if step.node.op_type == "Sum" {
-        let mut sum = cx.need(step, 0)?;
+        let mut sum = cx.need_placed(step, 0)?;
         for k in 1..step.node.input.len() {
-            let next = cx.need(step, k)?;
-            sum = cx.push(step, Op::Arith(Arith::of_inputs(kind)), &[sum, next])?;
+            let next = cx.need_placed(step, k)?;
+            together(sum, next)?;
+            sum = sum.with(cx.push(step, Op::Arith(Arith::of_inputs(kind)), &[sum.id, next.id])?);
         }
         return Ok(sum);
     }
-    match (cx.live(step, 0)?, cx.live(step, 1)?) {
-        (Some(a), Some(b)) => cx.push(step, Op::Arith(Arith::of_inputs(kind)), &[a, b]),
+    match (cx.placed(step, 0)?, cx.placed(step, 1)?) {
+        (Some(a), Some(b)) => {
+            together(a, b)?;
+            Ok(a.with(cx.push(step, Op::Arith(Arith::of_inputs(kind)), &[a.id, b.id])?))
+        }
         (Some(x), None) => with_constant(cx, step, kind, x, 1),
         (None, Some(x)) => with_constant(cx, step, kind, x, 0),
         (None, None) => Err(step.unsupported("of constants")),
@@ -276,44 +351,62 @@ fn with_constant<'a>(
     cx: &mut Context<'a>,
     step: &Step<'a>,
     kind: Arithmetic,
-    x: ValueId,
+    x: Live,
     k: usize,
-) -> Result<ValueId, Fault> {
+) -> Result<Live, Fault> {
     let id = cx.need_param(step, k, true)?;
-    let rank = cx.builder.shape(x).len();
-    let constant = Operand::constant(id, &cx.builder.params()[id], rank)
-        .map_err(|reason| step.fault("onnx.graph.shape", reason))?;
+    let mut shape = cx.builder.params()[id].value.shape().to_vec();
+    let rank = cx.rank(x);
+    // The axis of the constant that lies along the batch, counted from the end, must be 1 and is left out.
+    if let Some(at) = (shape.len() + x.at).checked_sub(rank).filter(|at| *at < shape.len()) {
+        if shape[at] != 1 {
+            let reason = format!("a constant of shape {shape:?} has other numbers for each image");
+            return Err(step.fault("onnx.graph.shape", reason));
+        }
+        if !x.merged() {
+            shape.remove(at);
+        }
+    }
+    let own = cx.builder.shape(x.id).len();
+    if shape.len() > own {
+        return Err(step.fault(
+            "onnx.graph.shape",
+            format!("constant of shape {shape:?} does not fit {own} axes per image"),
+        ));
+    }
+    let constant = Operand::Constant(id, shape);
     let (left, right) = if k == 1 { (Operand::Input(0), constant) } else { (constant, Operand::Input(0)) };
-    cx.push(step, Op::Arith(Arith { kind, left, right }), &[x])
+    Ok(x.with(cx.push(step, Op::Arith(Arith { kind, left, right }), &[x.id])?))
 }
 
-fn power<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
-    let x = cx.need(step, 0)?;
+fn power<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
+    let x = cx.need_placed(step, 0)?;
     let exponent = match cx.known_ints(step, 1)? {
         Some(v) => v.first().map(|&v| v as f32),
         None => cx.floats(step, 1)?.filter(|v: &ArrayD<f32>| v.len() == 1).and_then(|v| v.first().copied()),
     };
     let product = || Op::Arith(Arith::of_inputs(Arithmetic::Mul));
-    match exponent {
-        Some(1.0) => cx.push(step, Op::View(View::Identity), &[x]),
-        Some(2.0) => cx.push(step, product(), &[x, x]),
+    Ok(x.with(match exponent {
+        Some(1.0) => cx.push(step, Op::View(View::Identity), &[x.id])?,
+        Some(2.0) => cx.push(step, product(), &[x.id, x.id])?,
         Some(3.0) => {
-            let square = cx.push(step, product(), &[x, x])?;
-            cx.push(step, product(), &[square, x])
+            let square = cx.push(step, product(), &[x.id, x.id])?;
+            cx.push(step, product(), &[square, x.id])?
         }
-        Some(0.5) => cx.push(step, Op::Activation(Activation::Sqrt), &[x]),
-        _ => Err(step.unsupported("with an exponent other than 0.5, 1, 2 or 3")),
-    }
+        Some(0.5) => cx.push(step, Op::Activation(Activation::Sqrt), &[x.id])?,
+        _ => return Err(step.unsupported("with an exponent other than 0.5, 1, 2 or 3")),
+    }))
 }
 
-fn softmax<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<ValueId, Fault> {
-    let x = cx.need(step, 0)?;
+fn softmax<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
+    let x = cx.need_placed(step, 0)?;
     let rank = cx.rank(x);
     let log = step.node.op_type == "LogSoftmax";
+    let whole = step.whole_axis(step.int("axis", if cx.opset < 13 { 1 } else { -1 }), rank)?;
     // Before operator set 13 all axes from 'axis' on were one.
-    if cx.opset < 13 && rank != 2 {
+    if cx.opset < 13 && whole + 1 != rank {
         return Err(step.unsupported("over several axes at once"));
     }
-    let axis = step.axis(step.int("axis", if cx.opset < 13 { 1 } else { -1 }), rank)?;
-    cx.push(step, Op::Softmax(Softmax { axis, log }), &[x])
+    let axis = step.placed_axis(whole as i64, rank, x)?;
+    Ok(x.with(cx.push(step, Op::Softmax(Softmax { axis, log }), &[x.id])?))
 }

@@ -1,6 +1,7 @@
 //! From messages to a [`Graph`]: walks the nodes in order, keeping for each name what it stands for.
 
 use super::fault::{Fault, quoted};
+use super::place::Live;
 use super::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use super::structure::{Order, label};
 use super::tensor::{self, Ints};
@@ -14,8 +15,8 @@ use std::collections::{HashMap, HashSet};
 /// What a name stands for.
 #[derive(Debug, Clone)]
 pub(crate) enum Value<'a> {
-    /// A value of the network, batch first.
-    Live(ValueId),
+    /// A value of the network, and where its batch axis stands.
+    Live(Live),
     /// An initialiser that nobody has asked for yet.
     Stored(&'a TensorProto),
     /// Constant numbers.
@@ -73,7 +74,7 @@ pub(crate) fn lower(
     if graph.output.len() > 1 {
         facts.push(format!("{} outputs, the first ({}) is used", graph.output.len(), quoted(&wanted.name)));
     }
-    values.insert(&info.name, Value::Live(0));
+    values.insert(&info.name, Value::Live(Live::first(0)));
     let builder = Builder::new(&info.name, &shape, limits)?;
     let mut cx = Context { opset, builder, limits, batch, values, params: HashMap::new() };
     let needed = needed(graph, order, &wanted.name);
@@ -81,7 +82,7 @@ pub(crate) fn lower(
         cx.node(&graph.node[i])?;
     }
     let output = match cx.values.get(wanted.name.as_str()) {
-        Some(Value::Live(v)) => *v,
+        Some(Value::Live(v)) if *v == Live::first(v.id) => v.id,
         Some(_) => {
             let reason = "does not depend on the input";
             return Err(Fault::new(format!("output {}", quoted(&wanted.name)), "onnx.graph.shape", reason));
@@ -166,16 +167,16 @@ impl<'a> Context<'a> {
         {
             return Err(step.unsupported("with control flow"));
         }
-        let value = match fixed::fold(self, &step)? {
-            Some(value) => value,
-            None => Value::Live(match shapes::lower(self, &step)? {
-                Some(value) => value,
-                None => layers::lower(self, &step)?,
-            }),
+        let values = match fixed::fold(self, &step)? {
+            Some(value) => vec![value],
+            None => match shapes::lower(self, &step)? {
+                Some(all) => all.into_iter().map(Value::Live).collect(),
+                None => vec![Value::Live(layers::lower(self, &step)?)],
+            },
         };
-        if let Some(name) = node.output.first() {
+        for (name, value) in node.output.iter().zip(values).filter(|(n, _)| !n.is_empty()) {
             if let Value::Live(v) = value {
-                self.builder.alias(name, v);
+                self.builder.alias(name, v.id);
             }
             self.values.insert(name, value);
         }
@@ -196,22 +197,38 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Input `k` as a value of the network; `None` when it is absent or constant.
-    pub(crate) fn live(&self, step: &Step<'a>, k: usize) -> Result<Option<ValueId>, Fault> {
+    /// Input `k` as a value of the network, wherever its batch axis stands; `None` when it is absent or constant.
+    pub(crate) fn placed(&self, step: &Step<'a>, k: usize) -> Result<Option<Live>, Fault> {
         Ok(match self.value(step, k)? {
             Some(Value::Live(v)) => Some(*v),
             _ => None,
         })
     }
 
-    /// Input `k`, which must be a value of the network.
-    pub(crate) fn need(&self, step: &Step<'a>, k: usize) -> Result<ValueId, Fault> {
-        self.live(step, k)?.ok_or_else(|| {
+    /// See [`Self::placed`]; must be there.
+    pub(crate) fn need_placed(&self, step: &Step<'a>, k: usize) -> Result<Live, Fault> {
+        self.placed(step, k)?.ok_or_else(|| {
             step.fault(
                 "onnx.op.unknown",
                 format!("input {} must depend on the image; a constant here is not supported", k + 1),
             )
         })
+    }
+
+    /// Input `k` as a value of the network whose first axis is the batch; `None` when it is absent or constant.
+    pub(crate) fn live(&self, step: &Step<'a>, k: usize) -> Result<Option<ValueId>, Fault> {
+        match self.placed(step, k)? {
+            Some(v) if v != Live::first(v.id) => {
+                Err(step.unsupported("with the batch on another axis than the first"))
+            }
+            found => Ok(found.map(|v| v.id)),
+        }
+    }
+
+    /// Input `k`, which must be a value of the network whose first axis is the batch.
+    pub(crate) fn need(&self, step: &Step<'a>, k: usize) -> Result<ValueId, Fault> {
+        self.need_placed(step, k)?;
+        self.live(step, k)?.ok_or_else(|| step.fault("onnx.graph.undefined", "reads nothing"))
     }
 
     /// Input `k` as constant numbers; `None` when absent.
@@ -283,8 +300,8 @@ impl<'a> Context<'a> {
     }
 
     /// Number of axes of a live value, batch included.
-    pub(crate) fn rank(&self, v: ValueId) -> usize {
-        self.builder.shape(v).len() + 1
+    pub(crate) fn rank(&self, v: Live) -> usize {
+        self.builder.shape(v.id).len() + usize::from(!v.merged())
     }
 }
 
@@ -340,13 +357,17 @@ impl<'n> Step<'n> {
         }
     }
 
-    /// An axis counted from either end, as an axis per image (the batch axis is refused).
-    pub(crate) fn axis(&self, axis: i64, rank: usize) -> Result<usize, Fault> {
-        let whole = if axis < 0 { axis + rank as i64 } else { axis };
+    /// An axis counted from either end.
+    pub(crate) fn whole_axis(&self, axis: i64, rank: usize) -> Result<usize, Fault> {
+        let whole = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
         match usize::try_from(whole) {
-            Ok(a) if a >= 1 && a < rank => Ok(a - 1),
-            Ok(0) => Err(self.unsupported("along the batch axis")),
+            Ok(a) if a < rank => Ok(a),
             _ => Err(self.fault("onnx.op.attr", format!("axis {axis} does not exist in {rank} axes"))),
         }
+    }
+
+    /// An axis counted from either end, as an axis per image (the batch axis is refused).
+    pub(crate) fn placed_axis(&self, axis: i64, rank: usize, x: Live) -> Result<usize, Fault> {
+        x.axis(self.whole_axis(axis, rank)?).ok_or_else(|| self.unsupported("along the batch axis"))
     }
 }

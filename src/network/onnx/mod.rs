@@ -1,16 +1,20 @@
 //! ONNX: opset 9 and newer, weights inside the file. Messages are decoded, checked, put in order, and turned into a
 //! [`Graph`]; nothing is executed, no other file is opened. Every error has a place and a stable reason code.
 
+mod external;
 mod fault;
 mod fixed;
 mod layers;
 mod lower;
+mod place;
 mod proto;
 mod shapes;
 mod structure;
+mod survey;
 mod tensor;
 mod write;
 
+pub use survey::{Operator, operators};
 pub use write::write;
 
 use super::graph::Graph;
@@ -46,6 +50,25 @@ pub fn read(
     limits: &Limits,
 ) -> Result<Read, EvidenceError> {
     decode(data).and_then(|model| build(&model, input, limits)).map_err(|fault| fault.at(path))
+}
+
+/// As [`read`], with weights in files beside the model. Each is read whole and its digest becomes a fact.
+///
+/// # Errors
+/// As [`read`]; a file that is not in the model's own folder, is a link, or is shorter than its tensors need.
+pub fn read_with_external(
+    path: &Path,
+    data: &[u8],
+    input: Option<[usize; 3]>,
+    limits: &Limits,
+) -> Result<Read, EvidenceError> {
+    let both = |mut model: ModelProto| {
+        let facts = external::resolve(&mut model, path, limits)?;
+        let mut read = build(&model, input, limits)?;
+        read.facts.extend(facts);
+        Ok(read)
+    };
+    decode(data).and_then(both).map_err(|fault: Fault| fault.at(path))
 }
 
 fn decode(data: &[u8]) -> Result<ModelProto, Fault> {

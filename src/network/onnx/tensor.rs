@@ -1,25 +1,26 @@
 //! Tensors of an ONNX file: sizes checked against the bytes that are there before anything is allocated.
 
 use super::fault::{Fault, quoted};
+use super::place::BATCH;
 use super::proto::TensorProto;
 use crate::evidence::Limits;
 use crate::network::load::half;
 use ndarray::{ArrayD, IxDyn};
 
-/// A small tensor of whole numbers; `None` stands for the batch size.
+/// A small tensor of whole numbers; multiples of [`BATCH`] stand for those of the batch size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ints {
     pub(crate) shape: Vec<usize>,
-    pub(crate) data: Vec<Option<i64>>,
+    pub(crate) data: Vec<i64>,
 }
 
 impl Ints {
-    pub(crate) fn list(data: Vec<Option<i64>>) -> Self {
+    pub(crate) fn list(data: Vec<i64>) -> Self {
         Self { shape: vec![data.len()], data }
     }
 
     pub(crate) fn known(&self) -> Option<Vec<i64>> {
-        self.data.iter().copied().collect()
+        (!self.data.iter().any(|&d| d != 0 && d % BATCH == 0)).then(|| self.data.clone())
     }
 }
 
@@ -68,7 +69,7 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
             Err(_) => return fail("onnx.tensor.dims", format!("has dimension {d}")),
         }
     }
-    if t.data_location == 1 || !t.external_data.is_empty() {
+    if is_external(t) {
         return external(t, &place).map(|()| shape);
     }
     let Some(width) = width(t.data_type) else {
@@ -116,8 +117,33 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
     Ok(shape)
 }
 
-/// Weights outside the file are never followed. The codes say what the reference would have done.
-fn external(t: &TensorProto, place: &str) -> Result<(), Fault> {
+/// Whether the numbers of a tensor are in another file.
+pub(crate) fn is_external(t: &TensorProto) -> bool {
+    t.data_location == 1 || !t.external_data.is_empty()
+}
+
+/// Bytes that the shape of an external tensor takes.
+pub(crate) fn external_bytes(t: &TensorProto, limits: &Limits, place: &str) -> Result<u64, Fault> {
+    let fail = |code, reason: String| Fault::new(place, code, reason);
+    if t.dims.len() > limits.rank {
+        return Err(fail("onnx.tensor.dims", format!("has {} dimensions", t.dims.len())));
+    }
+    let width = width(t.data_type).ok_or_else(|| {
+        fail("onnx.tensor.dtype", format!("data type {} is not one that is read", t.data_type))
+    })?;
+    let count = t.dims.iter().try_fold(1u64, |n, &d| n.checked_mul(u64::try_from(d).ok()?));
+    let count = count.filter(|&n| n <= limits.tensor_elements);
+    count.and_then(|n| n.checked_mul(width as u64)).ok_or_else(|| {
+        fail(
+            "onnx.tensor.size",
+            format!("more numbers than the cap 'tensor_elements' ({})", limits.tensor_elements),
+        )
+    })
+}
+
+/// Where the numbers of an external tensor are, if that is beside the model. The codes say what the reference would have
+/// done.
+pub(crate) fn location(t: &TensorProto, place: &str) -> Result<String, Fault> {
     let fail = |code, reason: String| Err(Fault::new(place, code, reason));
     let mut seen = Vec::new();
     for e in &t.external_data {
@@ -159,8 +185,14 @@ fn external(t: &TensorProto, place: &str) -> Result<(), Fault> {
             format!("external data at {shown} leaves the folder of the model"),
         );
     }
-    let advice = "weights in a second file are not read; save the model as one file";
-    fail("onnx.external.missing", format!("external data at {shown}: {advice}"))
+    Ok(location.to_owned())
+}
+
+/// Weights outside the file are not followed unless the responder asks for it.
+fn external(t: &TensorProto, place: &str) -> Result<(), Fault> {
+    let shown = quoted(&location(t, place)?);
+    let advice = "weights in a second file are read only when asked for: [model] external_data = true, or --external-data";
+    Err(Fault::new(place, "onnx.external.missing", format!("external data at {shown}: {advice}")))
 }
 
 /// The numbers of a floating-point tensor that passed [`check`].
@@ -199,6 +231,25 @@ fn eight<T>(b: &[u8], f: fn([u8; 8]) -> T) -> T {
     f([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])
 }
 
+/// The numbers of a tensor of 8-bit or 32-bit whole numbers that passed [`check`], as they are.
+pub(crate) fn whole(t: &TensorProto, limits: &Limits) -> Result<ArrayD<f32>, Fault> {
+    let shape = check(t, limits)?;
+    let raw = t.raw_data.as_deref().unwrap_or_default();
+    let place = format!("tensor {}", quoted(&t.name));
+    let data: Vec<f32> = match (t.data_type, raw.is_empty()) {
+        (3, false) => raw.iter().map(|&b| f32::from(b.cast_signed())).collect(),
+        (2, false) => raw.iter().map(|&b| f32::from(b)).collect(),
+        (6, false) => raw.as_chunks::<4>().0.iter().map(|b| i32::from_le_bytes(*b) as f32).collect(),
+        (2 | 3 | 6, true) => t.int32_data.iter().map(|&v| v as f32).collect(),
+        (other, _) => {
+            let reason = format!("data type {other} where 8-bit numbers are needed");
+            return Err(Fault::new(place, "onnx.tensor.dtype", reason));
+        }
+    };
+    ArrayD::from_shape_vec(IxDyn(&shape), data)
+        .map_err(|e| Fault::new(place, "onnx.tensor.size", e.to_string()))
+}
+
 /// The whole numbers of a small integer tensor that passed [`check`].
 pub(crate) fn ints(t: &TensorProto, limits: &Limits) -> Result<Ints, Fault> {
     let shape = check(t, limits)?;
@@ -234,5 +285,5 @@ pub(crate) fn ints(t: &TensorProto, limits: &Limits) -> Result<Ints, Fault> {
             ));
         }
     };
-    Ok(Ints { shape, data: data.into_iter().map(Some).collect() })
+    Ok(Ints { shape, data })
 }

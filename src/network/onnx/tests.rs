@@ -313,6 +313,158 @@ fn what_is_wrong_has_a_stable_code() {
     }
 }
 
+#[test]
+fn heads_are_split_alike_wherever_the_batch_axis_goes() {
+    let mut plain = vec![
+        node("Reshape", &["x", "heads"], "h", vec![]),
+        node("Transpose", &["h"], "t", vec![ints("perm", &[0, 2, 1, 3])]),
+        node("Flatten", &["t"], "y", vec![]),
+    ];
+    let tensors = || {
+        vec![
+            whole("heads", &[0, 4, 2, 3]),
+            whole("two", &[2]),
+            whole("zero", &[0]),
+            whole("four", &[4]),
+            whole("three", &[3]),
+        ]
+    };
+    let wanted = run(&open(&model(&[-1, 4, 6], plain.clone(), tensors())).unwrap().graph);
+    // As PyTorch's attention is exported: sequence first, then batch and heads as one axis, and apart again.
+    let moved = |order: [&str; 3]| {
+        vec![
+            node("Shape", &["x"], "s", vec![]),
+            node("Gather", &["s", "zero"], "n", vec![]),
+            node("Mul", &["n", "two"], "nh", vec![]),
+            node("Transpose", &["x"], "l", vec![ints("perm", &[1, 0, 2])]),
+            node("Concat", &["four", "nh", "three"], "to", vec![int("axis", 0)]),
+            node("Reshape", &["l", "to"], "lh", vec![]),
+            node("Transpose", &["lh"], "hl", vec![ints("perm", &[1, 0, 2])]),
+            node("Concat", &[order[0], "two", order[1], order[2]], "back", vec![int("axis", 0)]),
+            node("Reshape", &["hl", "back"], "t", vec![]),
+            node("Flatten", &["t"], "y", vec![]),
+        ]
+    };
+    let read = open(&model(&[-1, 4, 6], moved(["n", "four", "three"]), tensors())).unwrap();
+    assert_eq!(run(&read.graph), wanted);
+    // And back to the sequence, as rows of all images: the batch is the inner of two axes that are one.
+    plain.truncate(2);
+    plain.extend([
+        node("Transpose", &["t"], "u", vec![ints("perm", &[2, 0, 1, 3])]),
+        node("Reshape", &["u", "rows"], "r", vec![]),
+        node("MatMul", &["r", "w"], "m", vec![]),
+        node("Shape", &["x"], "s", vec![]),
+        node("Gather", &["s", "zero"], "n", vec![]),
+        node("Concat", &["four", "n", "five"], "apart", vec![int("axis", 0)]),
+        node("Reshape", &["m", "apart"], "a", vec![]),
+        node("Transpose", &["a"], "b", vec![ints("perm", &[1, 0, 2])]),
+        node("Flatten", &["b"], "y", vec![]),
+    ]);
+    let more =
+        [tensors(), vec![whole("rows", &[-1, 6]), whole("five", &[5]), weights("w", &[6, 5])]].concat();
+    let read = open(&model(&[-1, 4, 6], plain, more)).unwrap();
+    // The same linear layer over the rows of each image as they came.
+    let direct = vec![node("MatMul", &["x", "w"], "m", vec![]), node("Flatten", &["m"], "y", vec![])];
+    let direct = open(&model(&[-1, 4, 6], direct, vec![weights("w", &[6, 5])])).unwrap();
+    let (a, b) = (run(&read.graph), run(&direct.graph));
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12), "{a:?} {b:?}");
+}
+
+#[test]
+fn a_split_has_several_outputs_and_slices_run_backwards() {
+    let nodes = vec![
+        node("Split", &["x", "parts"], "a", vec![int("axis", 1)]),
+        node("Slice", &["b", "from", "until", "along", "by"], "r", vec![]),
+        node("Concat", &["r", "a"], "c", vec![int("axis", 1)]),
+        node("Flatten", &["c"], "y", vec![]),
+    ];
+    let mut m = model(
+        &[-1, 3, 2, 2],
+        nodes,
+        vec![
+            whole("parts", &[1, 2]),
+            whole("from", &[-1]),
+            whole("until", &[i64::MIN]),
+            whole("along", &[1]),
+            whole("by", &[-1]),
+        ],
+    );
+    m.graph.as_mut().unwrap().node[0].output.push("b".into());
+    let graph = open(&m).unwrap().graph;
+    let x = numbers(2 * 12, "x");
+    let by_hand: Vec<f64> = x.chunks(12).flat_map(|x| [&x[8..12], &x[4..8], &x[0..4]].concat()).collect();
+    assert_eq!(run(&graph), by_hand);
+}
+
+#[test]
+fn eight_bit_weights_get_their_scale() {
+    let stored = TensorProto {
+        name: "q".into(),
+        dims: vec![2, 3],
+        data_type: 3,
+        raw_data: Some(vec![1, 2, 3, 0xff, 0, 4]),
+        ..TensorProto::default()
+    };
+    let scale = TensorProto {
+        name: "s".into(),
+        dims: vec![2],
+        data_type: 1,
+        float_data: vec![0.5, 2.0],
+        ..TensorProto::default()
+    };
+    let nodes = vec![
+        node("DequantizeLinear", &["q", "s"], "w", vec![int("axis", 0)]),
+        node("MatMul", &["x", "w"], "y", vec![]),
+    ];
+    let graph = open(&model(&[-1, 2], nodes, vec![stored, scale])).unwrap().graph;
+    assert_eq!(graph.params[0].data(), [0.5, -2.0, 1.0, 0.0, 1.5, 8.0]);
+}
+
+#[test]
+fn weights_in_a_second_file_are_read_only_when_asked_for_and_only_beside_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.onnx");
+    let entry = |key: &str, value: &str| Entry { key: key.into(), value: value.into() };
+    let inline = weights("w", &[2, 3]);
+    let raw: Vec<u8> = inline.float_data.iter().flat_map(|v| v.to_le_bytes()).collect();
+    std::fs::write(dir.path().join("w.bin"), [&[9; 8][..], &raw].concat()).unwrap();
+    std::os::unix::fs::symlink("w.bin", dir.path().join("link.bin")).unwrap();
+    let outside = |location: &str, offset: &str, length: &str| {
+        let tensor = TensorProto {
+            float_data: Vec::new(),
+            data_location: 1,
+            external_data: vec![
+                entry("location", location),
+                entry("offset", offset),
+                entry("length", length),
+            ],
+            ..weights("w", &[2, 3])
+        };
+        model(&[-1, 2], vec![node("MatMul", &["x", "w"], "y", vec![])], vec![tensor]).encode_to_vec()
+    };
+    let open = |data: &[u8]| read_with_external(&path, data, None, &Limits::default());
+    let whole = outside("w.bin", "8", "24");
+    let graph = open(&whole).unwrap();
+    assert!(graph.facts.iter().any(|f| f.contains("'w.bin'") && f.contains("SHA-256")), "{:?}", graph.facts);
+    let plain = model(&[-1, 2], vec![node("MatMul", &["x", "w"], "y", vec![])], vec![inline]);
+    assert_eq!(
+        graph.graph.params,
+        read(&path, &plain.encode_to_vec(), None, &Limits::default()).unwrap().graph.params
+    );
+    assert_eq!(read(&path, &whole, None, &Limits::default()).unwrap_err().code, "onnx.external.missing");
+    for (location, offset, length, code) in [
+        ("link.bin", "8", "24", "onnx.external.missing"),
+        ("none.bin", "8", "24", "onnx.external.missing"),
+        ("w.bin", "9", "24", "onnx.external.range"),
+        ("w.bin", "8", "20", "onnx.external.range"),
+        ("w.bin", "18446744073709551615", "24", "onnx.external.range"),
+        ("sub/w.bin", "8", "24", "onnx.external.traversal"),
+        ("../w.bin", "8", "24", "onnx.external.traversal"),
+    ] {
+        assert_eq!(open(&outside(location, offset, length)).unwrap_err().code, code, "{location}");
+    }
+}
+
 mod foreign {
     use super::*;
     use proptest::prelude::*;

@@ -193,7 +193,14 @@ impl Writer<'_> {
                 input.push(constant("shape"));
                 ("Reshape", Vec::new())
             }
-            Op::Linear(_) | Op::PRelu(_) | Op::AdaptiveAvgPool(_) => return Err(unsupported()),
+            Op::MatMul(_) => ("MatMul", Vec::new()),
+            Op::Linear(_)
+            | Op::PRelu(_)
+            | Op::AdaptiveAvgPool(_)
+            | Op::LayerNorm(_)
+            | Op::Reduce(_)
+            | Op::Pick(_)
+            | Op::Constant(_) => return Err(unsupported()),
         };
         self.emit(&name, op, input, attributes);
         Ok(())

@@ -211,6 +211,12 @@ impl Kernel for Arith {
         if both_inputs && left.len() != right.len() {
             return Err(misfit());
         }
+        // One number beside a value of any rank.
+        for (one, other) in [(&left, &right), (&right, &left)] {
+            if one.iter().product::<usize>() == 1 && one.len() <= other.len() {
+                return Ok(other.clone());
+            }
+        }
         let rank = left.len().max(right.len());
         let (Some(a), Some(b)) = (three(&left), three(&right)) else { return Err(misfit()) };
         let mut out = [1; 3];

@@ -5,9 +5,13 @@
 pub mod activation;
 pub mod arith;
 pub mod conv;
+pub mod layer_norm;
 pub mod linear;
+pub mod matmul;
 pub mod norm;
+pub mod pick;
 pub mod pool;
+pub mod reduce;
 pub mod shape;
 pub mod softmax;
 #[cfg(test)]
@@ -21,9 +25,13 @@ pub use activation::{Activation, PRelu};
 pub use arith::{Arith, Arithmetic, Operand};
 pub use conv::Conv2d;
 use laocoon_kernels::{Clamp, Scratch};
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use matmul::MatMul;
 pub use norm::BatchNorm;
+pub use pick::{Constant, Pick};
 pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool, Window};
+pub use reduce::{Reduce, Reduction};
 pub use shape::{Concat, Pad, Transpose, View};
 pub use softmax::Softmax;
 
@@ -163,6 +171,11 @@ pub enum Op {
     Softmax(Softmax),
     Transpose(Transpose),
     Pad(Pad),
+    MatMul(MatMul),
+    LayerNorm(LayerNorm),
+    Reduce(Reduce),
+    Pick(Pick),
+    Constant(Constant),
     View(View),
 }
 
@@ -182,6 +195,11 @@ macro_rules! each {
             Op::Softmax($k) => $body,
             Op::Transpose($k) => $body,
             Op::Pad($k) => $body,
+            Op::MatMul($k) => $body,
+            Op::LayerNorm($k) => $body,
+            Op::Reduce($k) => $body,
+            Op::Pick($k) => $body,
+            Op::Constant($k) => $body,
             Op::View($k) => $body,
         }
     };

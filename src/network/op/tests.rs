@@ -308,3 +308,64 @@ fn what_does_not_fit_is_refused_with_the_name_of_the_node() {
     let endless = Pad { amounts: [usize::MAX, 0, 0, 0], value: 0.0 };
     assert!(refused(&mut b, Op::Pad(endless)).contains("too large"));
 }
+
+#[test]
+fn gradients_of_the_operators_of_transformers() {
+    let case = |name: &str, shape: &[usize], build: &dyn Fn(&mut Builder) -> usize| {
+        gradients(&graph(shape, build), 2, name)
+    };
+    case("matmul", &[2, 3, 4], &|b| {
+        let turned = b.push("t", Op::Transpose(Transpose { order: vec![0, 2, 1] }), &[0]).unwrap();
+        b.push("m", Op::MatMul(MatMul), &[0, turned]).unwrap()
+    });
+    case("layer norm", &[3, 5], &|b| {
+        let weight = Some(b.param("w", tensor(&[5], "w"), true));
+        let bias = Some(b.param("b", tensor(&[5], "b"), true));
+        b.push("n", Op::LayerNorm(LayerNorm { axes: 1, weight, bias, eps: 1e-5 }), &[0]).unwrap()
+    });
+    case("layer norm over two axes, bare", &[2, 3, 4], &|b| {
+        b.push("n", Op::LayerNorm(LayerNorm { axes: 2, weight: None, bias: None, eps: 1e-5 }), &[0]).unwrap()
+    });
+    for kind in [Reduction::Mean, Reduction::Sum, Reduction::Max] {
+        for axes in [vec![0], vec![1], vec![0, 2]] {
+            case("reduce", &[2, 3, 4], &|b| {
+                b.push("r", Op::Reduce(Reduce { kind, axes: axes.clone() }), &[0]).unwrap()
+            });
+        }
+    }
+    for (shape, axis) in
+        [(&[4, 3][..], 0), (&[4, 2, 3], 0), (&[2, 4, 3], 1), (&[2, 3, 4], 2), (&[2, 2, 4, 2], 2)]
+    {
+        case("slice", shape, &|b| {
+            b.push("p", Op::Pick(Pick { axis, indices: vec![3, 1, 1] }), &[0]).unwrap()
+        });
+    }
+    case("constant token", &[2, 3], &|b| {
+        let value = b.param("token", tensor(&[1, 3], "t"), true);
+        let token = b.push("token", Op::Constant(Constant { value, shape: vec![1, 3] }), &[]).unwrap();
+        b.push("c", Op::Concat(Concat { axis: 0 }), &[token, 0]).unwrap()
+    });
+    case("softmax over heads", &[2, 3, 4], &|b| {
+        b.push("s", Op::Softmax(Softmax { axis: 2, log: false }), &[0]).unwrap()
+    });
+}
+
+#[test]
+fn parts_and_averages_are_the_numbers_they_say() {
+    let run = |shape: &[usize], op: Op| {
+        let g = graph(shape, |b| b.push("o", op.clone(), &[0]).unwrap());
+        let x: Vec<f64> = (0..g.size(0)).map(|i| i as f64).collect();
+        forward(&g, &wide(&g), &x, 1).1
+    };
+    assert_eq!(
+        run(&[2, 2, 3], Op::Pick(Pick { axis: 2, indices: vec![2, 0] })),
+        [2., 0., 5., 3., 8., 6., 11., 9.]
+    );
+    assert_eq!(run(&[3, 1, 2], Op::Pick(Pick { axis: 0, indices: vec![2] })), [4., 5.]);
+    let reduce = |kind, axes: &[usize]| Op::Reduce(Reduce { kind, axes: axes.to_vec() });
+    assert_eq!(run(&[2, 3], reduce(Reduction::Mean, &[1])), [1., 4.]);
+    assert_eq!(run(&[2, 3], reduce(Reduction::Sum, &[0])), [3., 5., 7.]);
+    assert_eq!(run(&[2, 2, 2], reduce(Reduction::Max, &[0, 2])), [5., 7.]);
+    let g = graph(&[2, 2], |b| b.push("m", Op::MatMul(MatMul), &[0, 0]).unwrap());
+    assert_eq!(forward(&g, &wide(&g), &[1., 2., 3., 4.], 1).1, [7., 10., 15., 22.]);
+}

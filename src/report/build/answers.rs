@@ -1,7 +1,7 @@
 //! The questions: six that every case asks, and the case's own, answered in fixed words.
 
 use super::super::model::{Block, Section, Tone};
-use super::{Builder, standing};
+use super::{Builder, count, standing};
 use crate::case::Numbered;
 use crate::procedure::{Concern, Confidence, Phase, Verdict};
 
@@ -121,12 +121,23 @@ impl Builder<'_> {
                 .filter(move |(_, r)| r.verdict == verdict)
                 .map(|(p, r)| format!("{}: {}", self.name(&p.id), r.summary))
         };
-        let open = self.state.procedures.iter().filter_map(|p| {
+        let mut open = Vec::new();
+        let mut not_applicable = Vec::new();
+        for p in &self.state.procedures {
             let (word, why) = standing(&p.status);
-            let ours =
-                self.phase(p) == Some(topic.phase) && self.concerns(topic, &p.id) && word != "finished";
-            ours.then(|| format!("Not determined by {} ({word}): {why}", self.name(&p.id)))
-        });
+            if self.phase(p) != Some(topic.phase) || !self.concerns(topic, &p.id) || word == "finished" {
+                continue;
+            }
+            if word == "skipped" {
+                not_applicable.push(format!("{} ({why})", self.name(&p.id)));
+            } else {
+                open.push(format!("Not determined by {} ({word}): {why}", self.name(&p.id)));
+            }
+        }
+        if !not_applicable.is_empty() {
+            let n = count(not_applicable.len(), "procedure");
+            open.push(format!("Not determined by {n} that did not apply: {}", not_applicable.join("; ")));
+        }
 
         let found = self.found(topic);
         let (tone, verdict) = if let Some(best) = found.first() {
@@ -153,7 +164,12 @@ impl Builder<'_> {
     /// The section of questions and answers.
     pub(super) fn answers(&self) -> Section {
         let mut s = Section::new("answers", "Questions and answers");
-        let own = self.state.case.as_ref().map(|c| c.questions.as_slice()).unwrap_or_default();
+        s.say(
+            "Each answer starts with one of a fixed set of wordings; what was not determined is said under it. For a yes: \
+             'Yes: well supported' (high confidence: would stand alone), 'Probably' (medium: more likely than not), 'Possibly' \
+             (low: a lead only). Otherwise: 'Undecided', 'Nothing found within the limits stated', or 'Not determined'.",
+        );
+        let own = self.ledger.questions.as_slice();
         if !own.is_empty() {
             s.heading("Asked in this case");
             for question in own {
@@ -179,8 +195,8 @@ impl Builder<'_> {
                 }
                 s.blocks.push(Block::Statement(tone, question.clone(), lines));
             }
-            s.heading("Asked in every case");
         }
+        s.heading("Asked in every case");
         for topic in self.topics() {
             let Answer { tone, verdict, reasons } = self.answer(topic);
             let mut lines = vec![verdict];

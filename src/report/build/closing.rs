@@ -1,10 +1,9 @@
 //! Impact, attribution, what to do, what was not seen, how to repeat it, custody, words.
 
-use super::super::escape::shell;
 use super::super::model::{Block, Section, Table};
 use super::{Builder, cell, standing};
 use crate::figure::label::number;
-use crate::procedure::{Effort, Phase, Record, Verdict, taxonomy};
+use crate::procedure::{Phase, Record, Verdict, taxonomy};
 use serde_json::Value;
 
 const GLOSSARY: [(&str, &str); 12] = [
@@ -188,6 +187,7 @@ impl Builder<'_> {
             open.push("No calibrated probability for the training data.".to_owned());
         }
         s.list(open);
+        self.rates(&mut s);
         s.heading("What each finished procedure could not have seen");
         s.list(self.finished().map(|(p, r)| format!("{}: {}", self.name(&p.id), r.limits)).collect());
         s
@@ -197,13 +197,8 @@ impl Builder<'_> {
     pub(super) fn method(&self) -> Section {
         let mut s = Section::new("method", "Method and reproduction");
         let state = self.state;
-        let times = (state.timeline.first(), state.timeline.last());
-        let time = |m: Option<&crate::case::Moment>| m.map_or_else(|| "-".to_owned(), |m| m.time.clone());
         let list = |ids: &[String]| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
         let mut facts = vec![
-            ("Case".to_owned(), state.case.as_ref().map_or_else(String::new, |c| c.id.clone())),
-            ("Opened (UTC)".to_owned(), time(times.0)),
-            ("Last event (UTC)".to_owned(), time(times.1)),
             ("Program".to_owned(), format!("laocoon {}", state.tool)),
             ("Build".to_owned(), state.build.clone()),
             ("Seed".to_owned(), state.seed.to_string()),
@@ -220,41 +215,67 @@ impl Builder<'_> {
              is a function of the seed, the procedure and a label, so the same evidence gives the same results. The evidence \
              was parsed, never executed.",
         );
-        s.say("The same investigation again, and the check of this session against the evidence:");
-        s.blocks.push(Block::Code(vec![self.command(), "laocoon verify SESSION --rerun".to_owned()]));
+        s.say(
+            "The same investigation again (its last line is the digest to expect), and the check of this session against the \
+             evidence:",
+        );
+        s.blocks.push(Block::Code(vec![
+            format!("{} --format json | grep results_sha256", self.ledger.command),
+            "laocoon verify SESSION --rerun".to_owned(),
+        ]));
+        s.blocks.push(Block::Facts(vec![
+            ("Expected results".to_owned(), self.ledger.results.clone()),
+            ("Journal head".to_owned(), self.ledger.head.clone()),
+        ]));
+        s.say(
+            "The digest is taken over what every finished procedure found (verdict, statistic, findings, measures, hashes of \
+             arrays and figures) and over no time: the same evidence, version, seed and effort give the same digest on the same \
+             kind of machine.",
+        );
         s
     }
 
-    fn command(&self) -> String {
-        let state = self.state;
-        let path = state
-            .case
-            .as_ref()
-            .map_or_else(|| "case.toml".to_owned(), |c| c.root.join("case.toml").display().to_string());
-        let mut words = vec!["laocoon scan".to_owned(), shell(&path), format!("--seed {}", state.seed)];
-        if state.effort != Effort::default() {
-            words.push(format!("--effort {}", state.effort.name()));
+    /// What happened when, for a reader who wants the story and not every step.
+    pub(super) fn timeline(&self) -> Section {
+        let mut s = Section::new("timeline", "Timeline");
+        let mut table = Table::new("What matters, times in UTC", &["Time", "What", "Says"]);
+        let deployment = self.state.case.as_ref().and_then(|c| c.deployment.as_deref());
+        let seen = |at: &Option<String>, what: &str| {
+            at.as_ref().map(|at| [at.clone(), what.to_owned(), "the case file".to_owned()])
+        };
+        let used = deployment
+            .into_iter()
+            .flat_map(|d| [seen(&d.first_seen, "first seen in use"), seen(&d.last_seen, "last seen in use")]);
+        used.flatten().for_each(|row| table.row(row));
+        let flagged = |what: &str| {
+            self.ledger.findings.iter().any(|f| what.starts_with(&format!("{} finished", f.procedure)))
+        };
+        for m in &self.state.timeline {
+            let told = match m.kind.as_str() {
+                "evidence_checked" | "planned" | "requested" | "job_queued" | "job_started"
+                | "job_skipped" => false,
+                "job_ended" => flagged(&m.what),
+                _ => true,
+            };
+            if told {
+                table.row([m.time.clone(), m.what.clone(), format!("journal, event {}", m.n)]);
+            }
         }
-        if !state.only.is_empty() {
-            words.push(format!("--only {}", shell(&state.only.join(","))));
-        }
-        if !state.phases.is_empty() {
-            words.push(format!("--phase {}", shell(&state.phases.join(","))));
-        }
-        words.join(" ")
+        s.table(table, "The journal is empty.");
+        s
     }
 
-    /// What happened when, chained.
+    /// Every event, chained.
     pub(super) fn custody(&self) -> Section {
-        let mut s = Section::new("custody", "Custody log and timeline");
+        let mut s = Section::new("custody", "Custody log");
         s.say(format!(
-            "{} journal events, each holding the hash of the one before. Hash of the last: {}. Whoever keeps this hash \
-             elsewhere can prove later that nothing in the journal was changed or cut.",
+            "{} journal events, each holding the hash of the one before. Hash of the last (the head, at the foot of every \
+             printed page): {}. Whoever keeps this hash elsewhere can prove later that nothing in the journal was changed or cut.",
             self.state.events, self.state.head
         ));
-        let mut table = Table::new("Events, times in UTC", &["#No.", "Time", "What"]);
+        let mut table = Table::new("Events, times in UTC", &["#No.", "Time", "Who", "What", "Hash"]);
         for m in &self.state.timeline {
-            table.row([m.n.to_string(), m.time.clone(), m.what.clone()]);
+            table.row([m.n.to_string(), m.time.clone(), m.who.clone(), m.what.clone(), m.hash.clone()]);
         }
         s.table(table, "The journal is empty.");
         if !self.state.notes.is_empty() {

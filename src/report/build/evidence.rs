@@ -1,8 +1,8 @@
 //! What was handed over, and what is accused on it.
 
 use super::super::model::{Block, Section, Table};
-use super::Builder;
-use crate::evidence::ItemState;
+use super::{Builder, count};
+use crate::case::gate::Standing;
 use crate::procedure::taxonomy;
 
 impl Builder<'_> {
@@ -13,18 +13,16 @@ impl Builder<'_> {
             "What was handed over, hashed when it was taken in",
             &["No.", "For", "Path", "Format", "#Bytes", "SHA-256", "State"],
         );
-        for item in &self.state.evidence {
-            let state = match &item.state {
-                ItemState::Accepted => "accepted".to_owned(),
-                ItemState::Refused(why) => format!("refused: {why}"),
-            };
+        for item in &self.ledger.exhibits {
+            let state =
+                item.refused.as_ref().map_or_else(|| "accepted".to_owned(), |why| format!("refused: {why}"));
             let sha256 =
                 if item.sha256.is_empty() { "could not be read".to_owned() } else { item.sha256.clone() };
             table.row([
                 item.id.clone(),
                 item.role.name().to_owned(),
-                item.path.shown(),
-                crate::report::json::format_name(item.format),
+                item.path.clone(),
+                item.format.clone(),
                 item.bytes.to_string(),
                 sha256,
                 state,
@@ -32,15 +30,27 @@ impl Builder<'_> {
         }
         s.table(table, "Nothing was handed over.");
         let mut notes = Vec::new();
-        for item in &self.state.evidence {
-            let facts: Vec<_> = item.facts.iter().map(crate::evidence::Untrusted::shown).collect();
-            if !facts.is_empty() {
-                notes.push(format!("{}: {}", item.id, facts.join("; ")));
+        for item in &self.ledger.exhibits {
+            if !item.facts.is_empty() {
+                notes.push(format!("{}: {}", item.id, item.facts.join("; ")));
+            }
+            if item.folder {
+                notes.push(format!(
+                    "{}: a folder of {}; its digest is taken over the sorted digests of its files.",
+                    item.id,
+                    count(item.files as usize, "file")
+                ));
             }
             if let Some(published) = &item.published {
                 let same = published.eq_ignore_ascii_case(&item.sha256);
                 let word = if same { "matches" } else { "DIFFERS from" };
                 notes.push(format!("{}: the digest taken in {word} the published one, {published}", item.id));
+            }
+            if let Some((time, how)) = &item.checked {
+                let same = if item.changed.is_empty() { "the same" } else { "CHANGED, see below" };
+                notes.push(format!("{}: last compared with its intake at {time} by {how}: {same}.", item.id));
+            } else if item.refused.is_none() {
+                notes.push(format!("{}: not compared with its intake since.", item.id));
             }
         }
         s.list(notes);
@@ -56,10 +66,10 @@ impl Builder<'_> {
         let mut s = Section::new("findings", "Findings");
         let mut table = Table::new(
             "Severity: how bad if true. Confidence: how sure. They are separate.",
-            &["No.", "Severity", "Confidence", "Finding", "Class", "Found by", "Evidence"],
+            &["No.", "Severity", "Confidence", "Finding", "Class", "Found by", "Evidence", "Standing"],
         );
         let lower = |x: &dyn std::fmt::Debug| format!("{x:?}").to_lowercase();
-        for f in &self.state.findings {
+        for f in &self.ledger.findings {
             let class = match (f.finding.class, f.finding.source_class) {
                 (Some(target), Some(source)) => format!("{source} → {target}"),
                 (Some(target), None) => target.to_string(),
@@ -73,19 +83,33 @@ impl Builder<'_> {
                 class,
                 f.procedure.clone(),
                 f.finding.evidence.join(", "),
+                match &f.standing {
+                    Standing::Waived(w) => format!("waived until {}", w.expires),
+                    other => other.name().to_owned(),
+                },
             ]);
         }
         s.table(
             table,
             "No procedure accused anything. What was looked at, and how far, is in the next section.",
         );
-        for f in &self.state.findings {
+        s.list(self.ledger.ruling.remarks.clone());
+        for f in &self.ledger.findings {
             let named = |id: &String| taxonomy::name(id).map_or_else(|| id.clone(), |n| format!("{id} {n}"));
             let ids: Vec<_> = f.finding.atlas.iter().chain(&f.finding.owasp).map(named).collect();
             let detail =
                 if f.finding.detail.is_empty() { f.finding.title.clone() } else { f.finding.detail.clone() };
-            s.blocks
-                .push(Block::Facts(vec![(f.id.clone(), detail), ("References".to_owned(), ids.join("; "))]));
+            let mut facts = vec![
+                (f.id.clone(), detail),
+                ("References".to_owned(), ids.join("; ")),
+                ("Fingerprint".to_owned(), f.fingerprint.clone()),
+            ];
+            if let Standing::Waived(w) = &f.standing {
+                let by =
+                    w.approved_by.as_ref().map_or_else(String::new, |who| format!(", approved by {who}"));
+                facts.push(("Waiver".to_owned(), format!("until {}{by}: {}", w.expires, w.reason)));
+            }
+            s.blocks.push(Block::Facts(facts));
         }
         s
     }

@@ -3,17 +3,21 @@
 mod answers;
 mod closing;
 mod evidence;
+mod header;
+mod rates;
 mod results;
 mod summary;
 
 use super::BlobSource;
+use super::ledger::Ledger;
 use super::model::{Plate, Report};
-use crate::case::{Assessment, CaseState, ProcedureState, Status, assess, gate};
+use crate::case::{Assessment, CaseState, ProcedureState, Status};
 use crate::procedure::{About, Phase, Record};
 use std::collections::BTreeMap;
 
 /// What every section reads, and the figures numbered so far.
 struct Builder<'a> {
+    ledger: &'a Ledger,
     state: &'a CaseState,
     blobs: &'a dyn BlobSource,
     known: &'a [&'static About],
@@ -26,20 +30,25 @@ struct Builder<'a> {
 }
 
 /// The report of a state; `known` are the procedures of this program.
-pub fn report(state: &CaseState, blobs: &dyn BlobSource, known: &[&'static About]) -> Report {
+pub fn report(
+    ledger: &Ledger,
+    state: &CaseState,
+    blobs: &dyn BlobSource,
+    known: &[&'static About],
+) -> Report {
     let mut b = Builder {
+        ledger,
         state,
         blobs,
         known,
-        assessment: assess(state),
-        missing: gate::missing(state),
+        assessment: ledger.assessment.clone(),
+        missing: ledger.open.clone(),
         shown: BTreeMap::new(),
         plates: Vec::new(),
     };
-    let case = state.case.as_ref();
-    let (id, title) = case.map_or(("", ""), |c| (c.id.as_str(), c.title.as_str()));
     let (tone, headline, basis) = b.headline();
     let facts = b.facts();
+    let header = b.header();
     let sections = vec![
         b.summary(),
         b.answers(),
@@ -51,19 +60,22 @@ pub fn report(state: &CaseState, blobs: &dyn BlobSource, known: &[&'static About
         b.actions(),
         b.limits(),
         b.method(),
+        b.timeline(),
         b.custody(),
         b.numbers(),
         Builder::glossary(),
     ];
+    let title = if ledger.title.is_empty() { &ledger.case } else { &ledger.title };
     Report {
-        title: format!("Model forensics report: {}", if title.is_empty() { id } else { title }),
-        case: id.to_owned(),
+        title: format!("Model forensics report: {title}"),
+        case: ledger.case.clone(),
         tone,
         headline,
         basis,
         facts,
+        header,
         sections,
-        head: state.head.clone(),
+        head: ledger.head.clone(),
     }
 }
 

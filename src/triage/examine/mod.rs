@@ -21,8 +21,29 @@ pub(super) mod tests;
 pub use reason::{Reason, Ruling, is_about_the_file};
 pub use scan::{Examined, examine};
 
+use crate::evidence::format::CodeRisk;
 use crate::evidence::intake::Bytes;
-use crate::evidence::{Format, format};
+use crate::evidence::{EvidenceError, Format, Limits, format};
+
+/// Why a network in a format that runs code when loaded is not analysed unless the responder says so: what triage holds
+/// against the file. `None` for formats that hold numbers only, and for files with nothing against them.
+pub fn held_back(bytes: &Bytes, limits: &Limits) -> Option<EvidenceError> {
+    let (name, found) = recognise(bytes);
+    if format::describe(found).code < CodeRisk::WhenLoaded {
+        return None;
+    }
+    let examined = examine(bytes, &name, found, limits);
+    if examined.ruling < Ruling::Reject {
+        return None;
+    }
+    let against = examined.reasons.iter().filter(|r| r.ruling >= Ruling::Reject);
+    let codes: std::collections::BTreeSet<&str> = against.map(|r| r.code.as_str()).collect();
+    let reason = format!(
+        "triage holds against it: {}; nothing of it is run either way, its network is analysed only with --analyse-flagged",
+        codes.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    Some(EvidenceError::whole(&bytes.path, "network.flagged", reason))
+}
 
 /// The format of bytes under a name.
 pub fn recognise(bytes: &Bytes) -> (String, Format) {

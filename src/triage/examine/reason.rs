@@ -163,6 +163,7 @@ fn weight(code: &str) -> (Ruling, Concern, Severity) {
         "onnx.architecture.branch" | "torchscript.branch" => (Review, Backdoor, Medium),
         // For a person to look at.
         "pickle.global.unknown"
+        | "format.unsafe"
         | "zip.code_member"
         | "tar.code_member"
         | "container.lz4"

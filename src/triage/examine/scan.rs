@@ -122,6 +122,7 @@ impl Scan<'_> {
             | Format::Csv
             | Format::Image
             | Format::Idx
+            | Format::CifarBinary
             | Format::ImageFolder
             | Format::Folder => {
                 self.packed(data, name, found, depth);
@@ -259,6 +260,7 @@ impl Scan<'_> {
                 | Format::Toml
                 | Format::Image
                 | Format::Idx
+                | Format::CifarBinary
         );
         let packed = Packing::of(data).is_some() || tar::is_tar(data) || container(data).is_some();
         if plain && !packed && data.len() <= 64 << 20 {

@@ -30,7 +30,7 @@ const SKIPPED: [&str; 8] = [
 ];
 
 /// The item of a role, if the case has one.
-pub(super) fn item(case: &Case, role: Role) -> Option<&Item> {
+pub(crate) fn item(case: &Case, role: Role) -> Option<&Item> {
     case.register.iter().find(|i| i.role == role)
 }
 
@@ -48,7 +48,7 @@ pub(super) fn plan(case: &Case, needed: Role, others: &[Role], units: u64) -> Re
 }
 
 /// The text of a file of the case, no matter how long a log is, as it was at intake.
-pub(super) fn log(case: &Case, item: &Item) -> Result<String, EvidenceError> {
+pub(crate) fn log(case: &Case, item: &Item) -> Result<String, EvidenceError> {
     let path = case.file.locate(Path::new(item.path.raw()))?;
     let limits = Limits { file_bytes: LOG, ..Limits::default() };
     let bytes = intake::read(&path, &limits)?;

@@ -2,7 +2,7 @@
 //! sections `[pipeline]` and `[deployment]` name.
 
 mod artefact_chain;
-mod behavioural_screening;
+pub(crate) mod behavioural_screening;
 mod checkpoint_lineage;
 mod compute_use;
 mod configuration_drift;
@@ -10,7 +10,7 @@ mod data_manifest;
 mod definition_changes;
 mod egress;
 mod git;
-mod material;
+pub(crate) mod material;
 mod moment;
 mod python;
 mod sighting;
@@ -33,6 +33,16 @@ pub use training_code::{TRAINING_CODE, TrainingCode};
 pub use training_metrics::{TRAINING_METRICS, TrainingMetrics};
 
 use crate::procedure::Procedure;
+
+/// Whether a text of a pipeline can be read as what its name says: YAML or JSON, Python, a table. Nothing is run.
+pub fn readable(name: &str, text: &str) -> bool {
+    match material::ending(name).as_str() {
+        "py" => python::with_module(text, |module| module.errors == 0).unwrap_or(false),
+        "ipynb" => python::notebook(text).is_some(),
+        "csv" | "tsv" => table::Table::read(text).is_ok(),
+        _ => tree::read(text).is_ok(),
+    }
+}
 
 /// The procedures about a pipeline, in the order of work.
 pub(super) static PROCEDURES: [&dyn Procedure; 10] = [

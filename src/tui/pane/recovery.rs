@@ -59,8 +59,15 @@ fn result(view: &View, p: &mut Painter, area: Rect) {
         ("success", share("success_rate")),
         ("mask L1", get("l1").map_or("-".into(), |v| format!("{} pixels", json_num(v)))),
     ];
+    let told = |name| view.measure("trigger-kind", name).and_then(serde_json::Value::as_str);
+    let kind = told("kind").map(|kind| {
+        let certainty = told("certainty").unwrap_or("-");
+        ("kind", crate::evidence::text::visible(&format!("{kind}, {certainty} certainty")))
+    });
+    let rows: Vec<_> = rows.into_iter().chain(kind).collect();
+    let below = rows.len();
     for (i, (name, value)) in rows.into_iter().enumerate() {
         p.line(inner, i, Line::from(vec![Span::styled(fit(name, 10), view.theme.dim()), Span::raw(value)]));
     }
-    p.text(inner, 4, &crate::evidence::text::visible(&record.summary), view.theme.text());
+    p.text(inner, below, &crate::evidence::text::visible(&record.summary), view.theme.text());
 }

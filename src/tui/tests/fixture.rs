@@ -281,6 +281,7 @@ fn case() -> CaseFile {
         artefacts: vec![],
         pipeline: None,
         deployment: None,
+        handling: None,
         unexamined: vec![],
         text: String::new(),
         root: PathBuf::from("."),
@@ -336,6 +337,7 @@ fn fixture(statuses: Vec<(&str, Status)>, evidence: Vec<Item>) -> Fixture {
             time: format!("2026-03-02T10:22:{:02}.125Z", 31 + n),
             what: (*what).into(),
             hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
+            ..Moment::default()
         });
     }
     state.events = 4;
@@ -480,6 +482,7 @@ pub(crate) fn failed() -> Fixture {
         time: "2026-03-02T10:23:02Z".into(),
         what: "neural-cleanse failed: node 'conv1'".into(),
         hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
+        ..Moment::default()
     });
     f
 }
@@ -635,12 +638,14 @@ pub(crate) fn full() -> Fixture {
         time: "2026-03-02T10:24:40Z".into(),
         what: "neural-cleanse finished: flagged".into(),
         hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
+        ..Moment::default()
     });
     f.state.timeline.push(Moment {
         n: 5,
         time: "2026-03-02T10:30:00Z".into(),
         what: "note: compare with the vendor's release".into(),
         hash: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
+        ..Moment::default()
     });
     f
 }

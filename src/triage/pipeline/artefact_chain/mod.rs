@@ -8,6 +8,7 @@ mod tests;
 use super::material;
 use super::sighting::{Seen, Sighting, Words};
 use super::tree;
+use super::super::examine::held_back;
 use crate::evidence::text::visible;
 use crate::evidence::{Bytes, EvidenceError, Item, Limits, ModelEntry, Role, SafeTensors, intake};
 use crate::figure::{Bar, Body};
@@ -241,8 +242,13 @@ impl Chain<'_> {
             key: None,
             labels: None,
             input: own.and_then(|m| m.input.clone()),
+            analyse_flagged: own.is_some_and(|m| m.analyse_flagged),
+            external_data: false,
         };
         let limits = Limits::default();
+        if let Some(why) = held_back(&found.bytes, &limits).filter(|_| !entry.analyse_flagged) {
+            return Err(why);
+        }
         let named = if stage.architecture.is_empty() {
             own.and_then(|m| m.architecture.clone()).unwrap_or_default()
         } else {

@@ -1,7 +1,7 @@
 //! How does the model behave on images whose classes are known, and did the deployed one behave the same?
 
 mod properties;
-mod serving;
+pub(crate) mod serving;
 #[cfg(test)]
 mod tests;
 

@@ -21,14 +21,14 @@ const SHARE: f64 = 0.01;
 const MARGIN: f64 = 0.05;
 
 /// One answer of the log.
-struct Answer {
-    time: Option<f64>,
-    input: String,
-    class: Option<usize>,
-    confidence: Option<f64>,
+pub(crate) struct Answer {
+    pub time: Option<f64>,
+    pub input: String,
+    pub class: Option<usize>,
+    pub confidence: Option<f64>,
 }
 
-fn read(text: &str, model: &Model) -> Result<(Vec<Answer>, usize), String> {
+pub(crate) fn read(text: &str, model: &Model) -> Result<(Vec<Answer>, usize), String> {
     let table = Table::read(text)?;
     let column = |names: &[&str]| table.column(names);
     let input = column(&[
@@ -101,7 +101,7 @@ fn interleaved(set: &DataSet, i: usize) -> Vec<u8> {
 }
 
 /// Where each input of the log is among the data: by digest of its pixels or of its file, or by its path.
-fn inputs(case: &Case) -> HashMap<String, (usize, usize)> {
+pub(crate) fn inputs(case: &Case) -> HashMap<String, (usize, usize)> {
     let mut out = HashMap::new();
     for (d, data) in case.data.iter().enumerate() {
         for i in 0..data.set.len() {

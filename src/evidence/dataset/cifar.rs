@@ -1,0 +1,70 @@
+//! CIFAR's binary batches (Krizhevsky 2009): records of one label byte (CIFAR-10) or two (CIFAR-100: coarse, fine) and
+//! 3×32×32 pixels, plane by plane. There is no header: the name, the size and the labels tell them.
+
+use super::{DataSet, Pixels};
+use crate::evidence::{EvidenceError, Limits};
+use ndarray::Array4;
+use std::path::Path;
+
+/// Pixels of a record.
+const PIXELS: usize = 3 * 32 * 32;
+
+/// Label bytes of each record, if a file of this size and beginning can be a batch.
+pub(crate) fn label_bytes(head: &[u8], len: u64, name: &str) -> Option<usize> {
+    let named = name.ends_with(".bin")
+        && ["data_batch", "test_batch", "train", "test", "cifar"].iter().any(|n| name.contains(n));
+    named.then_some(())?;
+    [1usize, 2].into_iter().find(|labels| {
+        let record = PIXELS + labels;
+        let most: [u8; 2] = if *labels == 1 { [10, 0] } else { [20, 100] };
+        let fits = |r: &[u8]| r.iter().zip(most).take(*labels).all(|(&label, most)| label < most);
+        len > 0 && len % record as u64 == 0 && head.chunks(record).all(fits)
+    })
+}
+
+/// Reads a batch; of CIFAR-100 the fine label counts.
+pub(super) fn read(path: &Path, bytes: &[u8], name: &str, limits: &Limits) -> Result<DataSet, EvidenceError> {
+    let fail = |code, reason: String| EvidenceError::whole(path, code, reason);
+    let labels = label_bytes(bytes, bytes.len() as u64, name)
+        .ok_or_else(|| fail("cifar.label", "a record has a label that is no class of CIFAR".to_owned()))?;
+    let record = PIXELS + labels;
+    let count = bytes.len() / record;
+    if count > limits.samples {
+        return Err(fail("data.limit", format!("{count} samples, the cap is {} (samples)", limits.samples)));
+    }
+    let mut pixels = Vec::with_capacity(count * PIXELS);
+    let mut classes = Vec::with_capacity(count);
+    for r in bytes.chunks_exact(record) {
+        classes.push(usize::from(r[labels - 1]));
+        pixels.extend_from_slice(&r[labels..]);
+    }
+    let images =
+        Array4::from_shape_vec((count, 3, 32, 32), pixels).map_err(|e| fail("cifar.size", e.to_string()))?;
+    Ok(DataSet { images: Some(Pixels::U8(images)), labels: classes, ..DataSet::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_of_both_kinds_are_told_by_size_and_labels() {
+        let record = |labels: &[u8], pixel: u8| [labels, &[pixel; PIXELS]].concat();
+        let ten = [record(&[3], 7), record(&[9], 255)].concat();
+        let set = read(Path::new("b"), &ten, "data_batch_1.bin", &Limits::default()).unwrap();
+        assert_eq!((set.labels.as_slice(), set.shape()), (&[3, 9][..], Some([3, 32, 32])));
+        assert_eq!(set.unit(&[1]).unwrap()[[0, 2, 31, 31]], 1.0);
+        let hundred = record(&[19, 99], 1);
+        let set = read(Path::new("b"), &hundred, "train.bin", &Limits::default()).unwrap();
+        assert_eq!(set.labels, [99]);
+        for (bytes, name) in
+            [(&ten[1..], "data_batch_1.bin"), (&ten, "weights.dat"), (&record(&[10], 0), "test.bin")]
+        {
+            assert_eq!(label_bytes(bytes, bytes.len() as u64, name), None, "{name}");
+        }
+        assert_eq!(
+            read(Path::new("b"), &record(&[10], 0), "test.bin", &Limits::default()).unwrap_err().code,
+            "cifar.label"
+        );
+    }
+}
