@@ -15,6 +15,7 @@ const ANSWER: Duration = Duration::from_millis(100);
 
 /// Something the analyst asks for.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, made by a key press")]
 pub enum Request {
     /// Run one procedure (again).
     Run(String),

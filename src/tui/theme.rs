@@ -157,7 +157,7 @@ impl Theme {
     #[must_use]
     pub fn look(self, look: Look) -> Self {
         let depth = if look == Look::Mono { Depth::Mono } else { self.depth };
-        Self { look, depth, ..self }
+        Self { depth, look, ..self }
     }
 
     /// Drawn with other symbols.

@@ -412,7 +412,12 @@ pub fn tallest_first(bars: &[Bar]) -> Vec<usize> {
 fn mark(figure: &Figure, listed: &BTreeSet<usize>) -> Option<Figure> {
     let Body::Scatter { x_label, y_label, groups } = &figure.body else { return None };
     let mut kept: Vec<Group> = Vec::new();
-    let mut marked = Group { name: String::new(), flagged: true, points: Vec::new(), samples: Vec::new() };
+    let mut marked = Group {
+        name: "listed by poisoned-samples".to_owned(),
+        flagged: true,
+        points: Vec::new(),
+        samples: Vec::new(),
+    };
     for group in groups {
         if group.samples.len() != group.points.len() {
             kept.push(group.clone());
@@ -429,7 +434,6 @@ fn mark(figure: &Figure, listed: &BTreeSet<usize>) -> Option<Figure> {
     if marked.points.is_empty() {
         return None;
     }
-    marked.name = "listed by poisoned-samples".to_owned();
     kept.push(marked);
     let body = Body::Scatter { x_label: x_label.clone(), y_label: y_label.clone(), groups: kept };
     Some(Figure { title: figure.title.clone(), body })

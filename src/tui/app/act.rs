@@ -69,15 +69,14 @@ impl App {
                 self.mode = Mode::Filter { text };
             }
             Action::Sort => self.sort(),
-            Action::Numbers => match &mut self.mode {
-                Mode::Zoom(zoom) => (zoom.rows, zoom.cursor) = (!zoom.rows, 0),
-                _ => {
+            Action::Numbers => {
+                if !matches!(self.mode, Mode::Zoom(_)) {
                     self.zoom();
-                    if let Mode::Zoom(zoom) = &mut self.mode {
-                        (zoom.rows, zoom.cursor) = (true, 0);
-                    }
                 }
-            },
+                if let Mode::Zoom(zoom) = &mut self.mode {
+                    (zoom.rows, zoom.cursor) = (!zoom.rows, 0);
+                }
+            }
             Action::Freeze => {
                 self.frozen = !self.frozen;
                 self.changed = true;

@@ -118,7 +118,9 @@ impl App {
         for line in detail::lines(&view, subject, 100) {
             let heading = line.spans.is_empty() || line.style == view.theme.strong();
             let text = line.to_string();
-            out += &if heading && !text.is_empty() { format!("### {text}\n") } else { format!("{text}\n") };
+            out += if heading && !text.is_empty() { "### " } else { "" };
+            out += &text;
+            out.push('\n');
         }
         out
     }

@@ -96,8 +96,14 @@ impl App {
         let page = matches!(self.mode, Mode::Detail { .. });
         match action {
             Action::Numbers | Action::Sort | Action::Export => figure,
-            Action::Note | Action::NoteCase | Action::Judge | Action::Tag | Action::Copy(_) => figure || page,
-            Action::Undo | Action::Redo | Action::Freeze => figure || page,
+            Action::Note
+            | Action::NoteCase
+            | Action::Judge
+            | Action::Tag
+            | Action::Copy(_)
+            | Action::Undo
+            | Action::Redo
+            | Action::Freeze => figure || page,
             _ => false,
         }
     }

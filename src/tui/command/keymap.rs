@@ -140,7 +140,10 @@ impl Chord {
             out.push_str("alt-");
         }
         match self.0 {
-            KeyCode::F(n) => out.push_str(&format!("f{n}")),
+            KeyCode::F(n) => {
+                out.push('f');
+                out.push_str(&n.to_string());
+            }
             KeyCode::Char(' ') => out.push_str("space"),
             KeyCode::Char(c) => out.push(c),
             code => out.push_str(NAMES.iter().find(|(_, c)| *c == code).map_or("?", |(name, _)| name)),

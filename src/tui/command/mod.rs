@@ -5,7 +5,7 @@ mod offers;
 mod table;
 
 pub use keymap::Keymap;
-pub use offers::{Offer, fuzzy, offers};
+pub use offers::{DEBUG, Offer, fuzzy, offers};
 pub use table::COMMANDS;
 
 use super::pane::Pane;

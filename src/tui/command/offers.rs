@@ -4,6 +4,9 @@ use super::table::writable;
 use super::{Action, COMMANDS, Command};
 use crate::tui::view::View;
 
+/// The help of what only debug builds offer, for the tests of the terminal.
+pub const DEBUG: &str = "debug builds only";
+
 /// Something the palette offers.
 #[derive(Debug, Clone)]
 pub struct Offer {
@@ -63,7 +66,7 @@ pub fn offers(view: &View) -> Vec<Offer> {
     all.extend(view.all_figures().into_iter().map(show));
     #[cfg(debug_assertions)]
     for (name, action) in [("provoke a panic", Action::Panic), ("fail a worker", Action::FailWorker)] {
-        let help = "debug builds only".into();
+        let help = DEBUG.into();
         all.push(Offer { name: name.into(), keys: String::new(), help, action, refused: None });
     }
     all

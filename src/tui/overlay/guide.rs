@@ -5,6 +5,7 @@ use crate::case::{Judgement, Topic, assess};
 use crate::evidence::text::visible;
 use crate::procedure::{Cost, Phase};
 use crate::tui::paint::Painter;
+use crate::tui::pane::Pane;
 use crate::tui::standing::Standing;
 use crate::tui::text::{count, wrap};
 use crate::tui::view::View;
@@ -46,7 +47,8 @@ pub fn lines(view: &View, width: usize) -> Vec<Line<'static>> {
         let ids = view.procedures(phase);
         let standings: Vec<(&str, Standing)> = ids.iter().map(|id| (*id, view.standing(id))).collect();
         say("", "", Style::new());
-        say(phase.name(), "", theme.strong());
+        let tab = Pane::ALL.into_iter().find(|p| p.phase() == Some(phase)).map_or("", Pane::name);
+        say("", tab, theme.strong());
         for (id, standing) in &standings {
             if let Standing::Finished(record, _) = standing
                 && standing.mark() == "!"
@@ -72,7 +74,7 @@ pub fn lines(view: &View, width: usize) -> Vec<Line<'static>> {
             let times = if n > 1 { format!("{n} procedures: ") } else { String::new() };
             say("  missing", &format!("{times}{why}"), theme.dim());
         }
-        say("  next", &next(view, &standings), Style::new());
+        say("  next", &next(view, phase, &standings), Style::new());
     }
     out
 }
@@ -83,7 +85,7 @@ fn undecided(view: &View, finding: &crate::case::Numbered) -> bool {
 }
 
 /// The next step of a phase, with its cost.
-fn next(view: &View, standings: &[(&str, Standing)]) -> String {
+fn next(view: &View, phase: Phase, standings: &[(&str, Standing)]) -> String {
     let count_of = |is: fn(&Standing) -> bool| standings.iter().filter(|(_, s)| is(s)).count();
     let working = count_of(|s| matches!(s, Standing::Running(_) | Standing::Queued));
     let again =
@@ -108,7 +110,10 @@ fn next(view: &View, standings: &[(&str, Standing)]) -> String {
     if again > 0 {
         return format!("{again} did not finish: {} on one tries again", keys("run"));
     }
-    "read the findings; enter leads from each to its evidence".into()
+    match view.findings(phase).len() {
+        0 => "nothing; the pages of its procedures say what they cannot see".into(),
+        n => format!("read {}; enter leads to the evidence", count(n, "finding")),
+    }
 }
 
 fn weight(cost: Cost) -> usize {

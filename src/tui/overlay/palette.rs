@@ -1,6 +1,6 @@
 //! Find a command by a few letters of its name.
 
-use crate::tui::command::{Offer, fuzzy, offers};
+use crate::tui::command::{DEBUG, Offer, fuzzy, offers};
 use crate::tui::paint::Painter;
 use crate::tui::text::fit;
 use crate::tui::view::View;
@@ -9,8 +9,10 @@ use ratatui::text::{Line, Span};
 
 /// What fits the query, best first.
 pub fn matches(view: &View, query: &str) -> Vec<Offer> {
-    let mut scored: Vec<(i64, Offer)> =
-        offers(view).into_iter().filter_map(|o| Some((fuzzy(query, &o.name)?, o))).collect();
+    // What provokes a failure is offered to who types most of its name: nobody comes upon it by chance.
+    let meant = |o: &Offer| o.help != DEBUG || query.trim().len() >= 6;
+    let all = offers(view).into_iter().filter(meant);
+    let mut scored: Vec<(i64, Offer)> = all.filter_map(|o| Some((fuzzy(query, &o.name)?, o))).collect();
     if !query.trim().is_empty() {
         scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     }

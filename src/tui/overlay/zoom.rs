@@ -7,7 +7,7 @@ use crate::tui::pane::detail;
 use crate::tui::pane::parts::reordered;
 use crate::tui::text::num;
 use crate::tui::view::{Shown, Subject, View, tallest_first};
-use crate::tui::widget::{FigureView, Scatter, Thumbnails, axes, choices, flat};
+use crate::tui::widget::{FigureView, Gallery, Scatter, Thumbnails, axes, choices, flat};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::Line;
@@ -75,6 +75,10 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
             p.line(inner, 1, Line::styled(visible(&axes(f)), view.theme.dim()));
             let rest =
                 Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner }.intersection(inner);
+            if let Body::Thumbnails { images } = &f.body {
+                Gallery { images, cursor: zoom.cursor, theme: view.theme }.render(rest, p.buf);
+                return images.len().saturating_sub(1);
+            }
             if let Body::Scatter { groups, .. } = &f.body {
                 return scatter(view, p, rest, groups, zoom.cursor);
             }
@@ -136,19 +140,20 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], cursor: u
     }
     let used = (row as u16 + 1).min(side.height);
     let below = Rect { y: side.y + used, height: side.height - used, ..side };
-    match sample.and_then(|s| view.sample(s)) {
-        Some(image) => {
+    match sample.map(|s| view.sample(s)) {
+        Some(Some(image)) => {
             let images = [image];
             Thumbnails { images: &images, first: 0, theme: view.theme }.render(below, p.buf);
         }
-        None => {
-            p.text(
-                below,
-                0,
-                "its picture is not in the session, and the evidence is not at hand",
-                view.theme.dim(),
-            );
+        Some(None) => {
+            let why = if view.read_only() {
+                "its picture is not in the session, and a replay reads no evidence"
+            } else {
+                "its picture is not in the session, and the evidence is not at hand: running anything takes it in"
+            };
+            p.text(below, 0, why, view.theme.dim());
         }
+        None => {}
     }
     order.len().saturating_sub(1)
 }

@@ -310,7 +310,8 @@ fn sample(view: &View, index: usize, page: &mut Page) {
     ] {
         let list = view.measure(id, measure).and_then(Value::as_array);
         if let Some(at) = list.and_then(|all| all.iter().position(holds)) {
-            page.pair(id, &format!("{words}, place {} of {}", at + 1, list.map_or(0, Vec::len)));
+            let text = format!("{id}: {words}, place {} of {}", at + 1, list.map_or(0, Vec::len));
+            page.text(&text, Style::new());
             named = true;
         }
     }

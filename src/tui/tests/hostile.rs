@@ -70,12 +70,11 @@ fn sent(make: fn() -> fixture::Fixture, pane: Pane, (w, h): (u16, u16), theme: T
     }
     let buffer = screen(&mut app, w, h);
     let mut bytes = Vec::new();
-    let mut backend = CrosstermBackend::new(&mut bytes);
     let cells = (0..h).flat_map(|y| (0..w).map(move |x| (x, y)));
     let cells: Vec<_> = cells.map(|(x, y)| (x, y, buffer[(x, y)].clone())).collect();
+    let mut backend = CrosstermBackend::new(&mut bytes);
     backend.draw(cells.iter().map(|(x, y, cell)| (*x, *y, cell))).unwrap();
     backend.flush().unwrap();
-    drop(backend);
     bytes
 }
 

@@ -13,7 +13,7 @@ pub use heat::Heat;
 pub use histogram::Histogram;
 pub use lines::Lines;
 pub use scatter::{Scatter, flat};
-pub use thumbnails::Thumbnails;
+pub use thumbnails::{Gallery, Thumbnails};
 
 use super::text::{count, num};
 use super::theme::Theme;

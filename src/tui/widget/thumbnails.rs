@@ -80,6 +80,64 @@ impl Thumbnails<'_> {
     }
 }
 
+/// Many images in rows and columns, for a whole screen: as many as are worth a look at once, from the page of the chosen
+/// one.
+#[derive(Debug, Clone, Copy)]
+pub struct Gallery<'a> {
+    /// The images.
+    pub images: &'a [Thumbnail],
+    /// The chosen one.
+    pub cursor: usize,
+    /// Colours.
+    pub theme: Theme,
+}
+
+impl Gallery<'_> {
+    /// The largest scale at which the images, or eight of them, are seen at once: scale, columns, rows.
+    fn plan(images: &[Thumbnail], width: usize, height: usize) -> Option<(Scale, usize, usize)> {
+        let wide = images.iter().map(|i| i.width).max()?;
+        let high = images.iter().map(|i| i.height).max()?;
+        let grid = |s: Scale| {
+            let columns = (width + GAP) / (s.of(wide) + GAP);
+            // A caption above each.
+            let rows = height / (s.of(high).div_ceil(2) + 1);
+            (s, columns, rows)
+        };
+        let enough = |(_, columns, rows): &(Scale, usize, usize)| columns * rows >= images.len().min(8);
+        let up = (1..=8).rev().map(Scale::Up);
+        up.chain((2..=wide.max(high).min(4096)).map(Scale::Down)).map(grid).find(enough)
+    }
+}
+
+impl Widget for Gallery<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let (total, tall) = (usize::from(area.width), usize::from(area.height));
+        let Some((scale, columns, rows)) = Self::plan(self.images, total, tall) else {
+            Thumbnails { images: self.images, first: self.cursor, theme: self.theme }.render(area, buf);
+            return;
+        };
+        let wide = self.images.iter().map(|i| scale.of(i.width)).max().unwrap_or(1);
+        let high = self.images.iter().map(|i| scale.of(i.height).div_ceil(2)).max().unwrap_or(1) + 1;
+        let page = columns * rows;
+        let cursor = self.cursor.min(self.images.len() - 1);
+        let first = cursor / page * page;
+        for (at, image) in self.images.iter().enumerate().skip(first).take(page) {
+            let (row, column) = ((at - first) / columns, (at - first) % columns);
+            let (x, y) = (area.x + (column * (wide + GAP)) as u16, area.y + (row * high) as u16);
+            let chosen = at == cursor;
+            let style = if chosen { self.theme.selected(true) } else { self.theme.dim() };
+            let label = if chosen { format!("›{}", image.label) } else { image.label.clone() };
+            buf.set_stringn(x, y, fit(&label, wide), wide, style);
+            if well_formed(image) {
+                let painter = Thumbnails { images: self.images, first: 0, theme: self.theme };
+                painter.draw(image, scale, Rect { x, y: y + 1, ..area }, buf);
+            } else {
+                buf.set_stringn(x, y + 1, "?", wide, self.theme.fault());
+            }
+        }
+    }
+}
+
 impl Widget for Thumbnails<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let (total, tall) = (usize::from(area.width), usize::from(area.height));
@@ -198,6 +256,24 @@ mod tests {
         let images = vec![image(28); 4];
         let view = Thumbnails { images: &images, first: 2, theme: Theme::of(Depth::Mono) };
         assert_eq!(view.plan(24, 10), Some((2, 2, Scale::Down(3))));
+    }
+
+    #[test]
+    fn a_gallery_shows_many_at_once_and_turns_to_the_page_of_the_chosen_one() {
+        let images = vec![image(32); 14];
+        assert_eq!(Gallery::plan(&images, 78, 18), Some((Scale::Down(2), 4, 2)));
+        assert_eq!(Gallery::plan(&images[..2], 78, 18), Some((Scale::Up(1), 2, 1)));
+        assert_eq!(Gallery::plan(&[], 78, 18), None);
+        let theme = Theme::of(Depth::Mono);
+        let marked = |cursor: usize| {
+            let rows = drawn(Gallery { images: &images, cursor, theme }, 78, 18);
+            let marks = rows.iter().map(|r| r.matches('›').count()).sum::<usize>();
+            (marks, rows.iter().map(|r| r.matches("mask").count()).sum::<usize>())
+        };
+        assert_eq!((marked(0), marked(7), marked(13)), ((1, 8), (1, 8), (1, 6)));
+        for (w, h) in [(0, 0), (1, 1), (3, 2), (9, 30)] {
+            drawn(Gallery { images: &images, cursor: 99, theme }, w, h);
+        }
     }
 
     #[test]

@@ -5,8 +5,11 @@ use super::screen::Screen;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use std::ffi::OsStr;
 
+/// Brings the program to its end: its screen, and the exit code that must come of it.
+type Kind = fn() -> (Screen, Option<u32>);
+
 /// Ways to end, each giving the exit code that must come of it (`None`: any but 0).
-const KINDS: [(&str, fn() -> (Screen, Option<u32>)); 10] = [
+const KINDS: [(&str, Kind); 10] = [
     ("q", || {
         let (mut screen, _folder) = open(&[]);
         screen.send("q");
