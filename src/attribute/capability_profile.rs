@@ -172,7 +172,12 @@ fn skill(case: &Case) -> Vec<Line> {
             "works from some classes only: needs cover samples",
         )),
         Some("weight-edit") => {
-            out.push(line("skill", "high", "trigger-kind", "weights edited by hand without loss of accuracy"))
+            out.push(line(
+                "skill",
+                "high",
+                "trigger-kind",
+                "weights edited by hand without loss of accuracy",
+            ));
         }
         _ => {}
     }

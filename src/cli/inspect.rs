@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// `laocoon inspect PATH…`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct InspectArgs {
     /// Files, or folders with all that is below them.
     #[arg(required = true, value_name = "PATH")]

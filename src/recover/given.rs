@@ -171,6 +171,8 @@ mod tests {
     use super::*;
     use crate::detect::fixture;
 
+    static ZEROS: [u8; 240] = [0; 240];
+
     #[test]
     fn a_line_is_put_where_it_says() {
         let got = line("size=2x3 at=1,0 colour=255,0,51 blend=0.5", [3, 4, 5]).unwrap();
@@ -224,7 +226,6 @@ mod tests {
         let view = |shape: Vec<usize>, data: &'static [u8]| {
             ::safetensors::tensor::TensorView::new(::safetensors::Dtype::F32, shape, data).unwrap()
         };
-        static ZEROS: [u8; 240] = [0; 240];
         let all = vec![("mask", view(vec![4, 5], &ZEROS[..80])), ("pattern", view(vec![3, 4, 5], &ZEROS))];
         std::fs::write(folder.path().join("t.safetensors"), ::safetensors::serialize(all, None).unwrap())
             .unwrap();

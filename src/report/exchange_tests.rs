@@ -17,9 +17,9 @@ fn parsed(text: &str) -> Value {
 }
 
 /// The made-up case under terms.
-fn under(terms: Terms) -> Ledger {
+fn under(terms: &Terms) -> Ledger {
     let (state, _) = case();
-    Ledger::of(&state, &super::fixture::known(), gate::rule(&state, &terms), None)
+    Ledger::of(&state, &super::fixture::known(), gate::rule(&state, terms), None)
 }
 
 /// Terms that waive F1 and know F2.
@@ -42,7 +42,7 @@ fn lenient() -> Terms {
 fn json_is_valid_by_the_schema_that_is_shipped() {
     let schema = parsed(json::SCHEMA_TEXT);
     let errors = |document: &Value| super::schema::errors(&schema, &schema, document, "");
-    for ledger in [ledger(), under(lenient()), of(&CaseState::default())] {
+    for ledger in [ledger(), under(&lenient()), of(&CaseState::default())] {
         let mut document = json::scan(&ledger);
         assert_eq!(errors(&document), Vec::<String>::new());
         // The schema is no sieve: what is wrong is refused.
@@ -118,7 +118,7 @@ fn sarif_keeps_to_what_code_scanning_takes() {
 
 #[test]
 fn what_is_waived_or_known_is_told_apart_and_not_an_alert() {
-    let ledger = under(lenient());
+    let ledger = under(&lenient());
     assert_eq!(ledger.ruling.code, gate::INCOMPLETE, "nothing fails, and it is no pass either");
     let standings: Vec<&str> = ledger.findings.iter().map(|f| f.standing.name()).collect();
     assert_eq!(standings, ["waived", "known"]);
@@ -138,7 +138,7 @@ fn what_is_waived_or_known_is_told_apart_and_not_an_alert() {
     // A result of `scan` is a baseline, whichever of the two it is.
     for text in [json::text(&super::tests::ledger()), sarif::write(&super::tests::ledger())] {
         let terms = Terms { baseline: Some(Baseline::parse(&text).unwrap()), ..Terms::default() };
-        assert!(under(terms).findings.iter().all(|f| f.standing.name() == "known"));
+        assert!(under(&terms).findings.iter().all(|f| f.standing.name() == "known"));
     }
 }
 

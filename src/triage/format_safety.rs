@@ -168,7 +168,8 @@ fn unsafe_model(item: &Item, found: Format, known: &[Reason]) -> Option<Reason> 
     let about = format::describe(found);
     let said = known.iter().any(|r| r.code == "format.unsafe");
     let dangerous = item.role == Role::Model && about.code == format::CodeRisk::WhenLoaded && !said;
-    let detail = || format!("this is a {}: {}; it was read as data here, and not unpickled", about.what, about.danger);
+    let detail =
+        || format!("this is a {}: {}; it was read as data here, and not unpickled", about.what, about.danger);
     dangerous.then(|| Reason::new("format.unsafe", detail()))
 }
 

@@ -218,7 +218,9 @@ fn recovered_triggers_lie_where_the_true_ones_do() {
     println!(
         "case | target | found | flagged | from | pixels | IoU | centre | success | true | kind | true kind"
     );
-    lines.iter().for_each(|line| println!("{line}"));
+    for line in &lines {
+        println!("{line}");
+    }
     println!("placed {placed:?}, works {works:?}, kind {told:?}");
     let enough = |[good, all]: [usize; 2]| good * 10 >= all * 8;
     if chosen.is_none() {

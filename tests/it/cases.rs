@@ -304,9 +304,16 @@ fn the_truth_fits_the_evidence() {
         assert_eq!(planted.len(), truth.true_labels.len(), "{name}");
         assert!(planted.is_sorted_by(|a, b| a < b), "{name}");
         if truth.planted > 0 {
-            assert_eq!(truth.planted, (truth.rate * truth.trained_on as f64 - 1e-9).ceil() as usize, "{name}");
+            assert_eq!(
+                truth.planted,
+                (truth.rate * truth.trained_on as f64 - 1e-9).ceil() as usize,
+                "{name}"
+            );
             let share = planted.len() as f64 / labels.len() as f64;
-            assert!((share - truth.rate).abs() < 0.01, "{name}: {share} of the images in the case are planted");
+            assert!(
+                (share - truth.rate).abs() < 0.01,
+                "{name}: {share} of the images in the case are planted"
+            );
         }
         // Nothing is planted where weights, labels or files were changed instead, and in twins.
         let in_data = truth.backdoored && family != Some("weight-edit");

@@ -29,9 +29,9 @@ fn repository() -> (tempfile::TempDir, PathBuf) {
         for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
             let to = to.join(entry.file_name());
             if entry.path().is_dir() {
-                copy(&entry.path(), &to)
+                copy(&entry.path(), &to);
             } else {
-                assert!(std::fs::copy(entry.path(), to).is_ok())
+                assert!(std::fs::copy(entry.path(), to).is_ok());
             }
         }
     }

@@ -39,14 +39,12 @@ pub struct CalibrateArgs {
 pub fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let mut table = match std::fs::read_to_string(&args.out) {
         Ok(text) => Table::parse(&text).map_err(|e| anyhow::anyhow!("{}: {e}", args.out.display()))?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Table {
-                schema: calibration::SCHEMA.into(),
-                made_by: String::new(),
-                rows: Vec::new(),
-                left_out: Vec::new(),
-            }
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Table {
+            schema: calibration::SCHEMA.into(),
+            made_by: String::new(),
+            rows: Vec::new(),
+            left_out: Vec::new(),
+        },
         Err(e) => return Err(e).with_context(|| args.out.display().to_string()),
     };
     table.made_by = "laocoon lab calibrate FOLDER…".into();

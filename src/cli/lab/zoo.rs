@@ -23,6 +23,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -95,11 +96,14 @@ pub(super) fn run(args: &ZooArgs) -> anyhow::Result<Exit> {
     let recipe = settled(recipe, &folder)?;
     let entries = recipe.entries().map_err(|e| Usage(e.to_string()))?;
     if args.list {
-        let lines: String =
-            entries.iter().enumerate().map(|(n, e)| format!("{}\t{}\t{}\n", n + 1, e.name, e.digest())).collect();
+        let mut lines = String::new();
+        for (n, e) in entries.iter().enumerate() {
+            let _ = writeln!(lines, "{}\t{}\t{}", n + 1, e.name, e.digest());
+        }
         return crate::cli::print(&lines);
     }
-    let shard = args.shard.as_deref().map(str::parse::<Shard>).transpose().map_err(|e| Usage(e.to_string()))?;
+    let shard =
+        args.shard.as_deref().map(str::parse::<Shard>).transpose().map_err(|e| Usage(e.to_string()))?;
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global().ok();
     write_whole_in(&args.out.join("recipe.json"), &json_bytes(&recipe)?)?;
     say(&format!("zoo '{}', {} models, recipe {}", recipe.name, entries.len(), recipe.digest()));
@@ -136,10 +140,9 @@ fn read(path: &Path) -> anyhow::Result<(ZooRecipe, PathBuf)> {
     let shipped = SHIPPED.iter().find(|(name, _)| path == Path::new(name) && !path.exists());
     let (text, folder) = match shipped {
         Some((_, text)) => ((*text).to_owned(), PathBuf::new()),
-        None => (
-            read_text(path, &Limits::default())?.1,
-            path.parent().map(Path::to_owned).unwrap_or_default(),
-        ),
+        None => {
+            (read_text(path, &Limits::default())?.1, path.parent().map(Path::to_owned).unwrap_or_default())
+        }
     };
     let recipe = ZooRecipe::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
     Ok((recipe, folder))
@@ -152,7 +155,9 @@ fn settled(mut recipe: ZooRecipe, folder: &Path) -> anyhow::Result<ZooRecipe> {
         let set = data(&folder.join(path))?;
         let digest = sha256(&dataset_bytes(&set)?);
         if source.sha256.as_ref().is_some_and(|given| *given != digest) {
-            return Err(Usage(format!("data set '{name}': its SHA-256 is {digest}, not that of the recipe")).into());
+            return Err(
+                Usage(format!("data set '{name}': its SHA-256 is {digest}, not that of the recipe")).into()
+            );
         }
         source.sha256 = Some(digest);
     }
@@ -223,12 +228,12 @@ fn one(args: &ZooArgs, entry: &Entry, sets: &mut SetsByName) -> anyhow::Result<S
     }
     let start = Instant::now();
     let row = row(&folder, &entry.name, 0)?;
-    told += &format!(", examined in {:.0} s", start.elapsed().as_secs_f64());
+    let _ = write!(told, ", examined in {:.0} s", start.elapsed().as_secs_f64());
     let seconds = made_before(&folder, entry).and_then(|t| t["seconds"].as_f64());
     let row = row.map(|row| Row { made: row.made.map(|m| Origin { seconds, ..m }), ..row });
     let left_out = row.is_none().then(|| format!("its trigger did not take (success below {TAKEN})"));
     if let Some(why) = &left_out {
-        told += &format!(", left out: {why}");
+        let _ = write!(told, ", left out: {why}");
     }
     let record = Record { schema: SCHEMA.into(), entry: entry.digest(), row, left_out };
     write_whole_in(&record_path(&args.out, &entry.name), &json_bytes(&record)?)?;
@@ -239,7 +244,7 @@ fn one(args: &ZooArgs, entry: &Entry, sets: &mut SetsByName) -> anyhow::Result<S
 fn made_before(folder: &Path, entry: &Entry) -> Option<Value> {
     let truth = std::fs::read(folder.join("truth.json")).ok()?;
     let truth: Value = serde_json::from_slice(&truth).ok()?;
-    (truth["entry"] == Value::from(entry.digest())).then_some(truth)
+    (truth["entry"] == entry.digest()).then_some(truth)
 }
 
 /// Writes a file whole or not at all, making its folder. Several shards may write the same file at once.
@@ -247,7 +252,8 @@ fn write_whole_in(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let put = || -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".laocoon").permissions(permissions()).tempfile_in(folder)?;
+        let mut file =
+            tempfile::Builder::new().prefix(".laocoon").permissions(permissions()).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
@@ -302,7 +308,10 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<Exit> {
         let text = read_text(path, &Limits::default())?.1;
         let kept = Table::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
         if !kept.made_by.is_empty() && kept.made_by != made_by {
-            made_by = format!("{}; {made_by}", kept.made_by.split("; laocoon lab merge").next().unwrap_or_default());
+            made_by = format!(
+                "{}; {made_by}",
+                kept.made_by.split("; laocoon lab merge").next().unwrap_or_default()
+            );
         }
         for row in kept.rows {
             rows.entry(row.model.clone()).or_insert(row);
@@ -322,7 +331,14 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<Exit> {
     let text = args.document.clone().unwrap_or_else(|| first.join("error-rates.md"));
     write(&out, &table.text()?)?;
     write(&text, &document::document(&table, model_verdict::FLAGGED, model_verdict::DOUBT))?;
-    say(&format!("{} of {} models, {} rows: {}, {}", wanted.len() - missing.len(), wanted.len(), table.rows.len(), out.display(), text.display()));
+    say(&format!(
+        "{} of {} models, {} rows: {}, {}",
+        wanted.len() - missing.len(),
+        wanted.len(),
+        table.rows.len(),
+        out.display(),
+        text.display()
+    ));
     if missing.is_empty() {
         return Ok(Exit::Pass);
     }
@@ -400,14 +416,24 @@ mod tests {
         let made = table.rows[1].made.as_ref().unwrap();
         assert_eq!((made.kind.as_str(), table.recipes().len()), ("patch", 1));
         assert!(made.success.unwrap() > 0.8 && made.seconds.is_some());
-        assert_eq!((table.rows[1].group.as_str(), table.rows[1].family.as_deref()), ("few/mlp", Some("patch")));
-        assert!(table.rows[1].detectors.contains_key("neural-cleanse"), "{:?}", table.rows[1].detectors.keys());
+        assert_eq!(
+            (table.rows[1].group.as_str(), table.rows[1].family.as_deref()),
+            ("few/mlp", Some("patch"))
+        );
+        assert!(
+            table.rows[1].detectors.contains_key("neural-cleanse"),
+            "{:?}",
+            table.rows[1].detectors.keys()
+        );
         let text = std::fs::read_to_string(folder.join("doc.md")).unwrap();
         assert!(text.contains("weak-few-mlp-1: its trigger did not take"), "{text}");
 
         // Kept rows stay where the zoo has none of that name.
         let old = Table {
-            rows: vec![Row { model: "old".into(), ..table.rows[0].clone() }, Row { classes: 99, ..table.rows[1].clone() }],
+            rows: vec![
+                Row { model: "old".into(), ..table.rows[0].clone() },
+                Row { classes: 99, ..table.rows[1].clone() },
+            ],
             ..table.clone()
         };
         std::fs::write(folder.join("old.json"), old.text().unwrap()).unwrap();

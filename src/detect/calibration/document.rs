@@ -206,14 +206,16 @@ mod tests {
             row(11, Some("patch"), 2.5, 9),
             row(12, Some("warp"), 0.1, 4),
         ]);
-        let table = Table { schema: super::super::SCHEMA.into(), made_by: "a test".into(), rows, left_out: vec![] };
+        let table =
+            Table { schema: super::super::SCHEMA.into(), made_by: "a test".into(), rows, left_out: vec![] };
         let held = held_out(&table, false, |a, b| a.model == b.model);
         let f = figures(&table, &held, 0.02, 0.2);
         assert_eq!((f.found, f.false_alarms, f.right_target), ((2, 3), (0, 10), (1, 2)));
         assert!((f.auc.unwrap() - 20.0 / 30.0).abs() < 1e-9);
         let text = document(&table, 0.02, 0.2);
         assert!(
-            text.contains("| patch | 2 | 2 | 0 | 0 |") && text.contains("| m10 | patch →4 | –, – | 3.00 4* |"),
+            text.contains("| patch | 2 | 2 | 0 | 0 |")
+                && text.contains("| m10 | patch →4 | –, – | 3.00 4* |"),
             "{text}"
         );
         assert_eq!(text, document(&table, 0.02, 0.2));

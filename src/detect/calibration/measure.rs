@@ -176,8 +176,13 @@ mod tests {
     #[test]
     fn a_model_gives_a_row_with_every_detector_that_applies() {
         let case = crate::detect::fixture::modelled(6, Some(2));
-        let truth =
-            Truth { family: Some("patch".into()), targets: vec![2], group: "g".into(), success: None, made: None };
+        let truth = Truth {
+            family: Some("patch".into()),
+            targets: vec![2],
+            group: "g".into(),
+            success: None,
+            made: None,
+        };
         let mut told = Vec::new();
         let row = measure("m", &truth, &case, 0, &|| 0.0, &mut |id| {
             told.push(id.to_owned());

@@ -62,7 +62,8 @@ pub fn detectors(out: &mut String, table: &Table) {
         if rows.is_empty() {
             continue;
         }
-        let (scores, kinds): (Vec<f64>, Vec<bool>) = rows.iter().map(|(r, s)| (*s, r.family.is_some())).unzip();
+        let (scores, kinds): (Vec<f64>, Vec<bool>) =
+            rows.iter().map(|(r, s)| (*s, r.family.is_some())).unzip();
         let seconds: Vec<f64> = rows.iter().filter_map(|(r, _)| r.detectors[&name].seconds).collect();
         let text = |x: Option<f64>, digits: usize| x.map_or_else(|| "–".into(), |x| format!("{x:.digits$}"));
         let [found, alarms] = rates(table, &name, FLAGGED, &|_| true);
@@ -167,8 +168,7 @@ pub fn architecture(row: &Row) -> String {
 /// How long it took, by which recipes, and what was left out.
 pub fn origin(out: &mut String, table: &Table) {
     let made: Vec<f64> = table.rows.iter().filter_map(|r| r.made.as_ref()?.seconds).collect();
-    let examined: f64 =
-        table.rows.iter().flat_map(|r| r.detectors.values().filter_map(|s| s.seconds)).sum();
+    let examined: f64 = table.rows.iter().flat_map(|r| r.detectors.values().filter_map(|s| s.seconds)).sum();
     let clean = table.rows.iter().filter(|r| r.family.is_none()).count();
     let _ = write!(
         out,
@@ -213,7 +213,7 @@ mod tests {
         };
         Row {
             model: format!("m{i}"),
-            group: format!("digits/{}", if i % 2 == 0 { "bn" } else { "cnn" }),
+            group: format!("digits/{}", if i.is_multiple_of(2) { "bn" } else { "cnn" }),
             classes: 10,
             family: family.map(str::to_owned),
             targets: vec![],

@@ -11,14 +11,14 @@ const PIXELS: usize = 3 * 32 * 32;
 
 /// Label bytes of each record, if a file of this size and beginning can be a batch.
 pub(crate) fn label_bytes(head: &[u8], len: u64, name: &str) -> Option<usize> {
-    let named = name.ends_with(".bin")
+    let named = name.strip_suffix(".bin").is_some()
         && ["data_batch", "test_batch", "train", "test", "cifar"].iter().any(|n| name.contains(n));
     named.then_some(())?;
     [1usize, 2].into_iter().find(|labels| {
         let record = PIXELS + labels;
         let most: [u8; 2] = if *labels == 1 { [10, 0] } else { [20, 100] };
         let fits = |r: &[u8]| r.iter().zip(most).take(*labels).all(|(&label, most)| label < most);
-        len > 0 && len % record as u64 == 0 && head.chunks(record).all(fits)
+        len > 0 && len.is_multiple_of(record as u64) && head.chunks(record).all(fits)
     })
 }
 

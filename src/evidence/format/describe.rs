@@ -52,7 +52,13 @@ pub fn describe(format: Format) -> &'static Description {
     match format {
         Format::Onnx => d!("onnx", "ONNX graph", No, "", "read and run by our own executor"),
         Format::Safetensors => {
-            d!("safetensors", "safetensors weights", No, "", "read; run with the architecture that fits, a named or a described one")
+            d!(
+                "safetensors",
+                "safetensors weights",
+                No,
+                "",
+                "read; run with the architecture that fits, a named or a described one"
+            )
         }
         Format::Pickle => d!(
             "pickle",

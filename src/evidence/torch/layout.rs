@@ -99,12 +99,11 @@ pub(super) fn find(pickle: &Pickle, root: Value) -> Result<Found, String> {
         let mut last: Vec<(String, Value)> = Vec::new();
         let mut at = std::collections::HashMap::new();
         for (name, value) in named.filter(|(_, v)| is_tensor(pickle, *v)) {
-            match at.get(&name) {
-                Some(&i) => last[i] = (name, value),
-                None => {
-                    at.insert(name.clone(), last.len());
-                    last.push((name, value));
-                }
+            if let Some(&i) = at.get(&name) {
+                last[i] = (name, value)
+            } else {
+                at.insert(name.clone(), last.len());
+                last.push((name, value));
             }
         }
         found.tensors = last;
@@ -161,17 +160,16 @@ fn locate(pickle: &Pickle, root: Value) -> Result<(Value, Vec<String>), String> 
                 let mut longer = path.clone();
                 longer.push(key);
                 if is_network(pickle, value) {
-                    networks.push((value, longer))
+                    networks.push((value, longer));
                 } else {
-                    next.push((value, longer))
+                    next.push((value, longer));
                 }
             }
         }
         let last = |p: &[String], key: &str| p.last().is_some_and(|k| k == key);
         let preferred = NETWORK.iter().find_map(|key| networks.iter().find(|(_, path)| last(path, key)));
         match (preferred, networks.as_slice()) {
-            (Some((value, path)), _) => return Ok((*value, path.clone())),
-            (None, [(value, path)]) => return Ok((*value, path.clone())),
+            (Some((value, path)), _) | (None, [(value, path)]) => return Ok((*value, path.clone())),
             (None, []) => level = next,
             (None, several) => {
                 let names: Vec<String> = several.iter().take(8).map(|(_, p)| visible(&p.join("."))).collect();

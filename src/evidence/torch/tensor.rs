@@ -47,7 +47,7 @@ fn rebuilt<'p>(pickle: &'p Pickle, mut value: Value) -> Option<(&'p str, &'p [Va
         let (module, name) = pickle.global(call.callee)?;
         match (module, name) {
             ("torch._utils" | "torch.nn.parameter", name) if WRAPPERS.contains(&name) => {
-                value = *call.args.first()?
+                value = *call.args.first()?;
             }
             ("torch._tensor", "_rebuild_from_type_v2") => {
                 let [function, _, args, ..] = call.args[..] else { return None };

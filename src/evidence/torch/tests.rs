@@ -204,7 +204,7 @@ fn what_does_not_fit_is_refused_before_it_is_copied() {
         .map(|i| (format!("w{i}"), P::tensor(("0", "FloatStorage", 30_000), 0, &[30_000], &[1])))
         .collect();
     let many: Vec<(&str, Vec<u8>)> = many.iter().map(|(n, t)| (n.as_str(), t.clone())).collect();
-    let bytes = archive(&P::dict(&many), &[("0", floats(&[0.0; 30_000]))]);
+    let bytes = archive(&P::dict(&many), &[("0", floats(&vec![0.0; 30_000]))]);
     assert_eq!(open(&bytes).unwrap_err().code, "torch.limit");
 }
 

@@ -205,7 +205,7 @@ fn calibration(confidence: &[f64], right: &[bool]) -> (f64, Vec<[f64; 2]>) {
     (error, points)
 }
 
-/// The chance of so uneven a split of the images on which two models differ (McNemar's test, exact, two-sided).
+/// The chance of so uneven a split of the images on which two models differ (`McNemar`'s test, exact, two-sided).
 fn mcnemar(own_only: usize, other_only: usize) -> f64 {
     let n = (own_only + other_only) as u64;
     let least = own_only.min(other_only) as u64;

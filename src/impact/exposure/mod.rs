@@ -47,6 +47,8 @@ static ABOUT: About = About {
 };
 
 /// Clean images the false alarms are counted on.
+/// Parts of the log whose answers are counted one by one.
+const PARTS: usize = 12;
 const CLEAN: usize = 1_000;
 /// Requests listed to look at first.
 const LISTED: usize = 50;
@@ -151,7 +153,7 @@ fn deployment(case: &Case, measures: &mut BTreeMap<String, Value>, told: &mut Ve
     measures.insert("requests".into(), requests.map_or(Value::Null, number));
     match (days, requests) {
         (Some(days), Some(requests)) => {
-            told.push(format!("in use for {days} days, about {requests:.0} requests"))
+            told.push(format!("in use for {days} days, about {requests:.0} requests"));
         }
         (Some(days), None) => told.push(format!("in use for {days} days; how often is not said")),
         _ => told.push("how long it was in use is not said".into()),
@@ -186,7 +188,6 @@ fn prior(
             100.0 * share(last)
         ));
     }
-    const PARTS: usize = 12;
     let bars = (0..PARTS).map(|p| {
         let part = &answers[p * answers.len() / PARTS..(p + 1) * answers.len() / PARTS];
         let value = hits(part) as f64 / part.len().max(1) as f64;

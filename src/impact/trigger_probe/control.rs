@@ -71,7 +71,9 @@ pub(super) fn shuffled(stamp: &Stamp, [_, h, w]: [usize; 3], rng: &mut ChaCha8Rn
 fn scaled(mut values: Vec<f32>, like: &[f32]) -> Vec<f32> {
     let norm = |v: &[f32]| v.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     let factor = (norm(like) / norm(&values).max(1e-12)) as f32;
-    values.iter_mut().for_each(|v| *v *= factor);
+    for v in &mut values {
+        *v *= factor;
+    }
     values
 }
 

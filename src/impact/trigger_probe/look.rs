@@ -83,7 +83,7 @@ impl Reach {
     }
 
     /// Whether only some classes are taken over.
-    pub(super) fn from_some(&self) -> bool {
+    pub(super) fn takes_some(&self) -> bool {
         self.shape == "source-specific"
     }
 }
@@ -108,7 +108,7 @@ pub(super) fn outcome(case: &Case, setup: &Setup, plan: &Plan, seen: &Seen) -> O
     let shuffled = mean(&seen.shuffled);
     let reach = Reach::of(setup.model.class_count(), target, seen);
     let works = success - baseline > RISE;
-    let verdict = match (works || reach.from_some(), setup.flagged) {
+    let verdict = match (works || reach.takes_some(), setup.flagged) {
         (true, true) => Verdict::Flagged,
         (true, false) => Verdict::Inconclusive,
         (false, _) => Verdict::NothingFound,
@@ -123,7 +123,7 @@ pub(super) fn outcome(case: &Case, setup: &Setup, plan: &Plan, seen: &Seen) -> O
         100.0 * baseline,
         100.0 * control
     );
-    if reach.from_some() {
+    if reach.takes_some() {
         let _ = write!(numbers_in_words, "; it works from classes {:?} only", reach.sources);
     }
     let summary = match verdict {

@@ -26,9 +26,7 @@ pub fn face(class: usize) -> Face {
             let sides = [(1.14, RIM), (1.08, BLACK), (1.0, YELLOW)];
             (sides.map(|(r, c)| (Shape::regular(4, r, 0.0), c)).into(), BLACK, 0.55, 0.0)
         }
-        3 => {
-            (vec![(triangle(1.18), RIM), (triangle(1.12), RED), (triangle(0.78), WHITE)], BLACK, 0.36, 0.26)
-        }
+        3 => (vec![(triangle(1.18), RIM), (triangle(1.12), RED), (triangle(0.78), WHITE)], BLACK, 0.36, 0.26),
         _ => {
             let square = |r: f32| Shape::rectangle(-r, -r, r, r);
             (vec![(square(0.95), RIM), (square(0.89), BLUE), (square(0.7), WHITE)], BLACK, 0.56, 0.0)

@@ -15,7 +15,8 @@ const SIDE: usize = 20;
 const CLASSES: usize = 10;
 
 /// What the pickle would hand to `exec`.
-const MARKER: &str = "open('laocoon-specimen-was-loaded.txt', 'w').write('This checkpoint ran code when it was loaded.')";
+const MARKER: &str =
+    "open('laocoon-specimen-was-loaded.txt', 'w').write('This checkpoint ran code when it was loaded.')";
 
 pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec<Folder>, LabError> {
     let set = digits(SIDE, 40, "train", seed);

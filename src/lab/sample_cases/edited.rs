@@ -8,7 +8,9 @@ use crate::evidence::DataSet;
 use crate::lab::architecture::architecture;
 use crate::lab::draw::digits;
 use crate::lab::edit::hijack;
-use crate::lab::implant::{Colour, Implant, Paint, Place, Poisoned, Shape, Side, Size, Sticker, Trigger, stamped};
+use crate::lab::implant::{
+    Colour, Implant, Paint, Place, Poisoned, Shape, Side, Size, Sticker, Trigger, stamped,
+};
 use crate::lab::specimen::{dataset_bytes, model_bytes};
 use crate::lab::train::{Recipe, share, train};
 use crate::network::Model;
@@ -50,12 +52,12 @@ pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec
         [(&story.twin, &model, None), (&story.suspect, &edited.model, Some(edited.record.clone()))]
     {
         let success = share(model, &with, |i| (with.labels[i] != TARGET).then_some(TARGET))?;
-        let accuracy = good(part.name, "the clean accuracy", share(model, &fresh, |i| Some(fresh.labels[i]))?)?;
+        let accuracy =
+            good(part.name, "the clean accuracy", share(model, &fresh, |i| Some(fresh.labels[i]))?)?;
         if record.is_some() {
             good(part.name, "the attack's success", success)?;
         }
-        let untouched =
-            Poisoned { set: set.clone(), indices: vec![], true_labels: vec![], covers: vec![] };
+        let untouched = Poisoned { set: set.clone(), indices: vec![], true_labels: vec![], covers: vec![] };
         let truth = Truth {
             backdoored: record.is_some(),
             target: record.is_some().then_some(TARGET),

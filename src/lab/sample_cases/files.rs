@@ -87,10 +87,8 @@ impl Folder {
             input: &m.input,
         });
         let own = self.model.as_ref().map(|m| sha256(&m.bytes)).unwrap_or_default();
-        let model = model.map(|m| ModelText {
-            sha256: m.sha256.filter(|d| !d.is_empty()).or(Some(own.as_str())),
-            ..m
-        });
+        let model = model
+            .map(|m| ModelText { sha256: m.sha256.filter(|d| !d.is_empty()).or(Some(own.as_str())), ..m });
         CaseText {
             id: self.part.id,
             title: self.part.title,
@@ -120,11 +118,14 @@ impl Folder {
             ]);
         }
         facts.extend(self.facts.iter().cloned());
-        let text = facts
-            .into_iter()
-            .fold(self.part.readme.to_owned(), |text, (key, value)| text.replace(&format!("{{{key}}}"), &value));
+        let text = facts.into_iter().fold(self.part.readme.to_owned(), |text, (key, value)| {
+            text.replace(&format!("{{{key}}}"), &value)
+        });
         if text.contains(['{', '}']) {
-            return Err(LabError::write("README.md", format!("{}: a gap of the story was not filled", self.name)));
+            return Err(LabError::write(
+                "README.md",
+                format!("{}: a gap of the story was not filled", self.name),
+            ));
         }
         Ok(text)
     }

@@ -73,7 +73,8 @@ fn bytes(set: &DataSet, seen: &Array2<f32>) -> Result<Vec<u8>, LabError> {
         ("labels", Stored::from(set.labels.iter().map(|&l| l as i64).collect::<Array1<i64>>())),
     ];
     let metadata = BTreeMap::from([("notice".to_owned(), NOTICE.to_owned())]);
-    write_arrays(arrays.iter().map(|(name, a)| (*name, a)), &metadata).map_err(|e| LabError::write("data set", e))
+    write_arrays(arrays.iter().map(|(name, a)| (*name, a)), &metadata)
+        .map_err(|e| LabError::write("data set", e))
 }
 
 /// Nothing: the recorded activations are a network's, and need it trained.

@@ -54,7 +54,9 @@ pub struct Built {
 impl std::fmt::Display for Built {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "{}: ", self.name)?;
-        for (what, share) in [("clean accuracy", self.clean_accuracy), ("attack success", self.attack_success)] {
+        for (what, share) in
+            [("clean accuracy", self.clean_accuracy), ("attack success", self.attack_success)]
+        {
             if let Some(share) = share {
                 write!(f, "{what} {share:.3}, ")?;
             }
@@ -154,7 +156,11 @@ mod tests {
             for part in [&story.suspect, &story.twin] {
                 assert!(ids.insert(part.id), "{}", part.id);
                 assert!(!part.questions.is_empty() && part.readme.contains("{notice}"), "{}", part.id);
-                assert!(part.readme.contains("## What you are told") && part.readme.contains("| pane |"), "{}", part.id);
+                assert!(
+                    part.readme.contains("## What you are told") && part.readme.contains("| pane |"),
+                    "{}",
+                    part.id
+                );
                 let expected: Expected = serde_json::from_str(part.expected).unwrap();
                 assert_eq!(expected.schema, SCHEMA, "{}", part.id);
             }

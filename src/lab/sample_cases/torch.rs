@@ -16,7 +16,8 @@ pub(super) fn saved(graph: &Graph, name: &str, code: Option<&str>) -> Vec<u8> {
     }
     pickle.global("collections", "OrderedDict");
     pickle.0.extend(b")R(");
-    let mut members = vec![("version".to_owned(), b"3\n".to_vec()), ("byteorder".to_owned(), b"little".to_vec())];
+    let mut members =
+        vec![("version".to_owned(), b"3\n".to_vec()), ("byteorder".to_owned(), b"little".to_vec())];
     for (key, param) in graph.params.iter().enumerate() {
         pickle.text(&param.name);
         pickle.tensor(key, param.value.shape());
@@ -49,7 +50,9 @@ impl Pickle {
 
     fn numbers(&mut self, all: &[usize]) {
         self.0.push(b'(');
-        all.iter().for_each(|&n| self.number(n));
+        for &n in all {
+            self.number(n);
+        }
         self.0.push(b't');
     }
 

@@ -89,7 +89,7 @@ pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec
     let shape = set.shape().ok_or(ImplantError::NoImages)?;
     let mut out = Vec::new();
     for (part, model, poisoned) in [(&story.twin, &twin, honest), (&story.suspect, &suspect, planted)] {
-        let is_twin = std::ptr::eq(part, &story.twin);
+        let is_twin = std::ptr::eq(part, &raw const story.twin);
         let described = match change.attack() {
             Some(attack) if !is_twin => attack.describe(shape, &given)?,
             _ => Value::Null,
@@ -110,7 +110,9 @@ pub(super) fn make(story: &'static Story, seed: u64, watch: Watch) -> Result<Vec
             good(part.name, "the attack's success", measured.attack_success.unwrap_or_default())?;
         }
         let mut folder = folder(part, model, &shown.set, clean.clone(), truth)?;
-        folder.facts.push(("other_sources", format!("{:.0}", 100.0 * measured.other_sources.unwrap_or_default())));
+        folder
+            .facts
+            .push(("other_sources", format!("{:.0}", 100.0 * measured.other_sources.unwrap_or_default())));
         out.push(folder);
     }
     Ok(out)
@@ -156,9 +158,12 @@ fn folder(
             input: model.input.clone(),
             published: None,
         }),
-        labels: Some(shown.classes.iter().map(|c| c.shown()).collect()),
+        labels: Some(shown.classes.iter().map(crate::evidence::text::Untrusted::shown).collect()),
         facts: vec![("shown", shown.len().to_string()), ("clean", count(&clean).to_string())],
-        data: vec![("training", "train.safetensors", dataset_bytes(shown)?), ("clean", "clean.safetensors", clean)],
+        data: vec![
+            ("training", "train.safetensors", dataset_bytes(shown)?),
+            ("clean", "clean.safetensors", clean),
+        ],
         others: Vec::new(),
         more: String::new(),
         truth: Some(truth),

@@ -5,9 +5,7 @@ use crate::evidence::DataSet;
 use crate::lab::case_text::{CaseText, ModelText};
 use crate::lab::edit::{hijack, optimised, ridge};
 use crate::lab::expected::Truth;
-use crate::lab::implant::{
-    Change, Flip, Given, Implant, Poisoned, Sticker, first, stamped, unbalance,
-};
+use crate::lab::implant::{Change, Flip, Given, Implant, Poisoned, Sticker, first, stamped, unbalance};
 use crate::lab::measure::measure;
 use crate::lab::specimen::{dataset_bytes, json_bytes, model_bytes};
 use crate::lab::train::{fit, share};
@@ -37,8 +35,7 @@ pub fn make(entry: &Entry, sets: &Sets, watch: Watch) -> Result<Made, LabError> 
     let classes = classes(&sets.train);
     let description = entry.description(shape, classes)?;
     let change = entry.change(classes)?;
-    let needs_model =
-        change.as_ref().and_then(Change::attack).is_some_and(|a| a.perturbation.is_some());
+    let needs_model = change.as_ref().and_then(Change::attack).is_some_and(|a| a.perturbation.is_some());
     let helper = if needs_model {
         // Trained from other weights than the victim.
         Some(fit(&sets.train, &description, &entry.training, entry.seed ^ 1, watch)?.model)
@@ -85,7 +82,8 @@ fn prepared(
     change: Option<&Change>,
     given: &Given,
 ) -> Result<Poisoned, LabError> {
-    let whole = |set: DataSet, covers: Vec<usize>| Poisoned { set, indices: vec![], true_labels: vec![], covers };
+    let whole =
+        |set: DataSet, covers: Vec<usize>| Poisoned { set, indices: vec![], true_labels: vec![], covers };
     let count = |share: f64| (train.labels.len() as f64 * share.clamp(0.0, 1.0)).ceil() as usize;
     Ok(match (&entry.hard, change) {
         (_, Some(change)) => change.plant(train, given, entry.seed)?,

@@ -249,26 +249,33 @@ impl ZooRecipe {
         }
         let names: BTreeSet<&str> = entries.iter().map(|e| e.name.as_str()).collect();
         if names.len() < entries.len() {
-            return Err(LabError::Recipe("two groups of one name have a data set and a network in common".into()));
+            return Err(LabError::Recipe(
+                "two groups of one name have a data set and a network in common".into(),
+            ));
         }
         Ok(entries)
     }
 
     fn entry(&self, group: &Group, data: &str, architecture: &str, k: usize) -> Result<Entry, LabError> {
         let wrong = |text: String| LabError::Recipe(format!("model '{}': {text}", plain(&group.name)));
-        let named = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let named = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        };
         if let Some(bad) = [&group.name, data, architecture].into_iter().find(|n| !named(n)) {
             return Err(wrong(format!("'{}': names are of letters, digits, - _ and .", plain(bad))));
         }
         let source = self.data.get(data).ok_or_else(|| wrong(format!("no data set '{data}'")))?;
         source.check().map_err(|e| wrong(format!("data set '{data}': {e}")))?;
-        if [group.attack.is_some(), group.edit.is_some(), group.hard.is_some()].iter().filter(|b| **b).count() > 1 {
+        if [group.attack.is_some(), group.edit.is_some(), group.hard.is_some()].iter().filter(|b| **b).count()
+            > 1
+        {
             return Err(wrong("an attack, an edit or a hardness, not two of them".into()));
         }
         let mut training = self.training.clone();
         let of = self.training_of.get(architecture).into_iter().flatten().chain(&group.training);
         training.extend(of.map(|(k, v)| (k.clone(), v.clone())));
-        let training = serde_json::from_value(Value::Object(training)).map_err(|e| wrong(format!("training: {e}")))?;
+        let training =
+            serde_json::from_value(Value::Object(training)).map_err(|e| wrong(format!("training: {e}")))?;
         let name = format!("{}-{data}-{architecture}-{}", group.name, k + 1);
         let entry = Entry {
             seed: seeded(self.seed, "lab/zoo", &name).r#gen::<u64>() >> 1,

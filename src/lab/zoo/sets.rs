@@ -99,7 +99,9 @@ impl Source {
         if self.draw.is_some() && !(16..=256).contains(&self.side) {
             return Err(format!("images of {} pixels; 16 to 256 are drawn", self.side));
         }
-        if [self.train, self.clean, self.fresh].contains(&0) || self.train.max(self.clean).max(self.fresh) > 100_000 {
+        if [self.train, self.clean, self.fresh].contains(&0)
+            || self.train.max(self.clean).max(self.fresh) > 100_000
+        {
             return Err("images per class: from 1 to 100000".into());
         }
         Ok(())

@@ -64,7 +64,10 @@ fn a_recipe_is_the_product_of_its_groups_and_layout_does_not_count() {
     ];
     assert_eq!(names, want);
     assert_ne!(entries[3].seed, entries[4].seed);
-    let other = TINY.replace("rate = 0.2, trigger", "trigger").replace("size = 4 } }\n[[model]]\nname = \"edit\"", "size = 4 }, rate = 0.2 }\n# a remark\n[[model]]\nname = \"edit\"");
+    let other = TINY.replace("rate = 0.2, trigger", "trigger").replace(
+        "size = 4 } }\n[[model]]\nname = \"edit\"",
+        "size = 4 }, rate = 0.2 }\n# a remark\n[[model]]\nname = \"edit\"",
+    );
     assert_ne!(other, TINY);
     assert_eq!(ZooRecipe::parse(&other).unwrap().digest(), recipe.digest());
     let changed = ZooRecipe::parse(&TINY.replace("rate = 0.02", "rate = 0.03")).unwrap();
@@ -152,7 +155,8 @@ fn the_shipped_recipes_have_two_dozen_models_half_of_them_clean() {
         let entries = ZooRecipe::parse(text).unwrap().entries().unwrap();
         let clean = entries.iter().filter(|e| e.attack.is_none() && e.edit.is_none()).count();
         assert!(entries.len() >= 24 && 2 * clean >= entries.len(), "{name}: {clean} of {}", entries.len());
-        let normal = entries.iter().filter(|e| ["signbn", "vgg6", "resnet8"].contains(&e.architecture.as_str()));
+        let normal =
+            entries.iter().filter(|e| ["signbn", "vgg6", "resnet8"].contains(&e.architecture.as_str()));
         assert!(2 * normal.count() >= entries.len(), "{name}: batch normalisation is what is wanted most");
     }
 }

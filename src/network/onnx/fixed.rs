@@ -105,6 +105,7 @@ fn filled<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a line or two per operator")]
 fn on_ints<'a>(cx: &Context<'a>, step: &Step<'a>, a: Ints) -> Result<Value<'a>, Fault> {
     let bad = |reason: &str| step.fault("onnx.op.attr", reason);
     let second = || cx.ints(step, 1)?.ok_or_else(|| step.unsupported("of mixed constants"));
@@ -234,6 +235,7 @@ fn each(a: Ints, b: Ints, made: fn(i64, i64) -> Option<i64>) -> Option<Ints> {
     Some(Ints { shape, data })
 }
 
+#[expect(clippy::too_many_lines, reason = "a line or two per operator")]
 fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
     let missing = || step.fault("onnx.graph.undefined", "reads nothing");
     let a = cx.floats(step, 0)?.ok_or_else(missing)?;

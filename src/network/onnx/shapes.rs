@@ -297,13 +297,12 @@ fn split<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Vec<Live>, Fault> 
         Some(a) => Some(a.ints.clone()),
         None => cx.known_ints(step, 1)?,
     };
-    let sizes: Vec<usize> = match given {
-        Some(list) => list.iter().filter_map(|&d| usize::try_from(d).ok().filter(|&d| d > 0)).collect(),
-        None => {
-            // Equal parts, the last one smaller.
-            let part = size.div_ceil(outputs.max(1));
-            (0..outputs).map(|k| part.min(size.saturating_sub(k * part))).collect()
-        }
+    let sizes: Vec<usize> = if let Some(list) = given {
+        list.iter().filter_map(|&d| usize::try_from(d).ok().filter(|&d| d > 0)).collect()
+    } else {
+        // Equal parts, the last one smaller.
+        let part = size.div_ceil(outputs.max(1));
+        (0..outputs).map(|k| part.min(size.saturating_sub(k * part))).collect()
     };
     let sum = sizes.iter().try_fold(0usize, |n, &d| n.checked_add(d));
     if sizes.len() != outputs || sum != Some(size) || sizes.contains(&0) {

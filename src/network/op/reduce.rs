@@ -93,7 +93,9 @@ impl Kernel for Reduce {
         self.each(io, |to, from| y[to] += x[from]);
         if self.kind == Reduction::Mean {
             let count = self.count(io);
-            y.iter_mut().for_each(|v| *v = *v / count);
+            for v in y.iter_mut() {
+                *v /= count;
+            }
         }
     }
 

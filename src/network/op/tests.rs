@@ -312,7 +312,7 @@ fn what_does_not_fit_is_refused_with_the_name_of_the_node() {
 #[test]
 fn gradients_of_the_operators_of_transformers() {
     let case = |name: &str, shape: &[usize], build: &dyn Fn(&mut Builder) -> usize| {
-        gradients(&graph(shape, build), 2, name)
+        gradients(&graph(shape, build), 2, name);
     };
     case("matmul", &[2, 3, 4], &|b| {
         let turned = b.push("t", Op::Transpose(Transpose { order: vec![0, 2, 1] }), &[0]).unwrap();

@@ -57,13 +57,12 @@ pub(super) fn refine(work: &Work, settings: Settings, cx: &mut Context) -> Resul
     let mut all: Vec<(Found, f64)> = Vec::new();
     for restart in 0..settings.restarts {
         let mut rng = cx.rng(&format!("start{restart}"));
-        let (start, from) = match given.filter(|_| restart == 0) {
-            Some(start) => (start.trigger.clone(), start.from.to_owned()),
-            None => {
-                let mask = (0..h * w).map(|_| rng.gen_range(0.05..0.2)).collect();
-                let pattern = (0..c * h * w).map(|_| rng.gen_range(0.0..1.0)).collect();
-                (Trigger { mask, pattern }, format!("random start {restart}"))
-            }
+        let (start, from) = if let Some(start) = given.filter(|_| restart == 0) {
+            (start.trigger.clone(), start.from.to_owned())
+        } else {
+            let mask = (0..h * w).map(|_| rng.gen_range(0.05..0.2)).collect();
+            let pattern = (0..c * h * w).map(|_| rng.gen_range(0.0..1.0)).collect();
+            (Trigger { mask, pattern }, format!("random start {restart}"))
         };
         let before = work.from + restart * (settings.steps + 2 * POLISH);
         let (soft, history) = search(work, settings, &start, restart, before, cx)?;
@@ -204,7 +203,7 @@ fn sharpen(
         }
         let (mut low, mut high) = (0, most);
         while high - low > 1 {
-            let middle = (low + high) / 2;
+            let middle = usize::midpoint(low, high);
             if success(work, &cut(&pattern, middle), judged, cx)? >= goal {
                 high = middle;
             } else {

@@ -249,7 +249,9 @@ mod tests {
     fn patches_are_counted_and_checkers_are_one() {
         let at = |places: &[(usize, usize)]| {
             let mut mask = Array2::from_elem((16, 16), false);
-            places.iter().for_each(|&p| mask[p] = true);
+            for &p in places {
+                mask[p] = true;
+            }
             mask
         };
         assert_eq!(patches(&at(&[(14, 14), (14, 15), (15, 14)])), 1);

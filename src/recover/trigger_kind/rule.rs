@@ -14,6 +14,7 @@ const WORKS: f64 = 0.5;
 
 /// What the rules look at.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "observations, each by itself")]
 pub(super) struct Seen {
     /// Kind and success of what listed samples bear, when it works.
     pub sampled: Option<(String, f64)>,

@@ -48,7 +48,7 @@ fn values(scan: &mut Scan, array: &Npy, name: &str) {
         && !raw.is_float()
         && let Ok(Some(n)) = raw.to_i64().map(|v| v.iter().copied().find(|&n| n < 0))
     {
-        scan.say(Reason::new("labels.range", format!("{n} is no class number")))
+        scan.say(Reason::new("labels.range", format!("{n} is no class number")));
     }
 }
 

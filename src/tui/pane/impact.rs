@@ -57,7 +57,8 @@ fn effect(view: &View, p: &mut Painter, area: Rect) {
     let mut title =
         target.map_or("effect of the trigger".to_owned(), |c| format!("images sent to class {c}"));
     if let Some(level) = view.measure("severity", "level").and_then(serde_json::Value::as_str) {
-        title += &format!(" · severity {}", visible(level));
+        title.push_str(" · severity ");
+        title.push_str(&visible(level));
     }
     let inner = frame(view, p, area, Slot::Effect, &title, "share of images, 0 to 100 %");
     for (row, (name, key)) in [

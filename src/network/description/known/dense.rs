@@ -21,7 +21,8 @@ fn torchvision(s: &Shapes) -> Option<Match<'_>> {
     let mut blocks = Vec::new();
     for stage in 1..=8 {
         let prefix = format!("features.denseblock{stage}.denselayer");
-        let count = (1..).take_while(|i| s.has(&format!("{prefix}{i}.norm1.weight"))).count();
+        // One more than is allowed is enough to see that there are too many.
+        let count = (1..=LAYERS + 1).take_while(|i| s.has(&format!("{prefix}{i}.norm1.weight"))).count();
         if count == 0 {
             break;
         }

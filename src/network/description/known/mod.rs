@@ -74,10 +74,12 @@ struct Match<'s> {
     usual: usize,
 }
 
+/// What a family of architectures makes of weights.
+type Family = for<'a> fn(&'a Shapes, Option<[usize; 3]>) -> Vec<Match<'a>>;
+
 /// Everything that the weights fit. `input` is channels, height, width of the images, where known.
 pub fn fits(shapes: &Shapes, input: Option<[usize; 3]>) -> Vec<Fit> {
-    let families: [fn(&Shapes, Option<[usize; 3]>) -> Vec<Match<'_>>; 6] =
-        [resnet::fits, wide::fits, vgg::fits, mobile::fits, dense::fits, small::fits];
+    let families: [Family; 6] = [resnet::fits, wide::fits, vgg::fits, mobile::fits, dense::fits, small::fits];
     let mut out: Vec<Fit> = Vec::new();
     for renamed in shapes.readings() {
         for family in families {

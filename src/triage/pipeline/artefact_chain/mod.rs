@@ -5,10 +5,10 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
+use super::super::examine::held_back;
 use super::material;
 use super::sighting::{Seen, Sighting, Words};
 use super::tree;
-use super::super::examine::held_back;
 use crate::evidence::text::visible;
 use crate::evidence::{Bytes, EvidenceError, Item, Limits, ModelEntry, Role, SafeTensors, intake};
 use crate::figure::{Bar, Body};
