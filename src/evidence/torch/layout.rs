@@ -100,7 +100,7 @@ pub(super) fn find(pickle: &Pickle, root: Value) -> Result<Found, String> {
         let mut at = std::collections::HashMap::new();
         for (name, value) in named.filter(|(_, v)| is_tensor(pickle, *v)) {
             if let Some(&i) = at.get(&name) {
-                last[i] = (name, value)
+                last[i] = (name, value);
             } else {
                 at.insert(name.clone(), last.len());
                 last.push((name, value));
