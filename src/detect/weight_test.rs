@@ -193,7 +193,8 @@ fn outcome(case: &Case, plan: &Plan, class_count: usize, layers: &[Layer]) -> Ou
     let figure = Figure {
         title: "How far each layer's largest row stands out among its likes".into(),
         body: Body::Bars {
-            value_label: "robust z of the log norm, over what the largest of as many normal draws stays below".into(),
+            value_label:
+                "robust z of the log norm, over what the largest of as many normal draws stays below".into(),
             bars: layers.iter().zip(&tops).map(bar).collect(),
             threshold: judged.map(|j| j.threshold),
         },
