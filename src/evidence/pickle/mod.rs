@@ -13,7 +13,7 @@
 //! assert_eq!(pickle.imports[0].module, "os");
 //! let Some(Action::Call(id)) = pickle.events.iter().map(|e| e.action).nth(1) else { panic!() };
 //! let call = pickle.call_of(id).unwrap();
-//! assert_eq!((call.at, pickle.text(call.args[0])), (32, Some("true")));
+//! assert_eq!((call.at, pickle.text(call.args[0])), (29, Some("true")));
 //! ```
 
 mod arrays;
