@@ -300,5 +300,13 @@ pub fn judge(detector: &str, classes: usize, statistic: f64) -> Option<Judged> {
     Some(Judged { chance: null.chance(statistic), threshold: null.quantile(FLAGGED), models: null.models })
 }
 
+/// Where the threshold of a judged statistic comes from; `null` says of what.
+pub fn origin(judged: Option<&Judged>, null: impl FnOnce(&Judged) -> String) -> String {
+    judged.map_or_else(
+        || "none: no clean model in the calibration table was seen by this procedure".into(),
+        null,
+    )
+}
+
 #[cfg(test)]
 mod tests;
