@@ -10,8 +10,8 @@ use crate::figure::{Body, Figure};
 use crate::math::robust;
 use crate::network::Model;
 use crate::procedure::{
-    About, Case, Concern, Confidence, Context, Cost, Effort, Finding, Outcome, Phase, Plan, Procedure, Severity,
-    Skip, Stop, Verdict, number,
+    About, Case, Concern, Confidence, Context, Cost, Effort, Finding, Outcome, Phase, Plan, Procedure,
+    Severity, Skip, Stop, Verdict, number,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -100,9 +100,11 @@ impl Procedure for ClassPairs {
         let k = setup.model.class_count();
         let pairs: Vec<(usize, usize)> =
             (0..k).flat_map(|s| (0..k).filter(move |&t| t != s).map(move |t| (s, t))).collect();
-        let of_class = |s: usize| (0..pool.predicted.len()).filter(|&i| pool.predicted[i] == s).collect::<Vec<_>>();
+        let of_class =
+            |s: usize| (0..pool.predicted.len()).filter(|&i| pool.predicted[i] == s).collect::<Vec<_>>();
         let aims: Vec<Aim> = pairs.iter().map(|&(s, t)| Aim::class(t, of_class(s))).collect();
-        let settings = Settings { form: Form::Mask, batch: BATCH, rate: 0.2, first_weight: 0.02, success: 0.9 };
+        let settings =
+            Settings { form: Form::Mask, batch: BATCH, rate: 0.2, first_weight: 0.02, success: 0.9 };
         let mut tell = |done: u64, _: &[Arm], cx: &mut Context| cx.step(loading + done, plan.units);
         let how = (&settings, setup.budget);
         let compared = invert::compare(setup.model, &pool, &aims, how, (FLOOR, setup.twin), cx, &mut tell)?;
@@ -220,7 +222,10 @@ fn outcome(case: &Case, plan: &Plan, found: &Pairs, explained: Option<f64>) -> O
 fn summary(ranked: &[Ranked], judged: Option<&Judged>, verdict: Verdict) -> String {
     let Some(&(s, t, v)) = ranked.first() else { return "no class has images".into() };
     let chance = judged.map_or_else(String::new, |j| format!(", chance {:.3}", j.chance));
-    let stands = format!("the pair that stands out most is {s} → {t}, {:.1} times smaller than the two classes explain", v.exp());
+    let stands = format!(
+        "the pair that stands out most is {s} → {t}, {:.1} times smaller than the two classes explain",
+        v.exp()
+    );
     match verdict {
         Verdict::Flagged => format!("{stands}: more than in clean models{chance}"),
         Verdict::Inconclusive => format!("{stands}: a lead, not beyond doubt{chance}"),
@@ -228,7 +233,13 @@ fn summary(ranked: &[Ranked], judged: Option<&Judged>, verdict: Verdict) -> Stri
     }
 }
 
-fn finding(case: &Case, plan: &Plan, verdict: Verdict, (s, t, v): Ranked, judged: Option<&Judged>) -> Finding {
+fn finding(
+    case: &Case,
+    plan: &Plan,
+    verdict: Verdict,
+    (s, t, v): Ranked,
+    judged: Option<&Judged>,
+) -> Finding {
     let (source, target) = (classes::name(case, s), classes::name(case, t));
     let (severity, confidence, title) = match verdict {
         Verdict::Flagged => (
@@ -248,7 +259,10 @@ fn finding(case: &Case, plan: &Plan, verdict: Verdict, (s, t, v): Ranked, judged
         v.exp(),
         judged.map_or_else(|| "none".into(), |j| format!("{:.2}", j.threshold)),
     );
-    Finding::new(Concern::Backdoor, severity, confidence, title, detail).class(t).on(&plan.inputs)
+    let mut finding =
+        Finding::new(Concern::Backdoor, severity, confidence, title, detail).class(t).on(&plan.inputs);
+    finding.source_class = Some(s);
+    finding
 }
 
 fn figure(case: &Case, left: &Matrix) -> Figure {
@@ -304,8 +318,9 @@ mod tests {
     fn a_trigger_for_every_source_is_not_a_pair() {
         // All pairs towards class 3 are easy: the column explains them.
         let column: Vec<((usize, usize), f64)> = (0..6).filter(|&s| s != 3).map(|s| ((s, 3), 2.0)).collect();
-        let left = polish(&matrix(6, &column));
-        assert!(ranked(&left)[0].2 < 0.3, "{:?}", ranked(&left)[0]);
+        let ranked = ranked(&polish(&matrix(6, &column)));
+        let towards: Vec<&Ranked> = ranked.iter().filter(|r| r.1 == 3).collect();
+        assert!(towards.len() == 5 && towards.iter().all(|r| r.2 < 0.3), "{ranked:?}");
     }
 
     #[test]
@@ -317,6 +332,6 @@ mod tests {
         case.overrides.insert(ABOUT.id.into(), json!({"steps": 20}));
         let got = run(&CLASS_PAIRS, &case, 0);
         assert_eq!(got.measures["pairs"].as_array().unwrap().len(), 10);
-        assert!(got.findings.iter().all(|f| f.class.is_some()));
+        assert!(got.findings.iter().all(|f| f.class.is_some() && f.source_class.is_some()));
     }
 }

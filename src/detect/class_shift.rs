@@ -10,8 +10,8 @@ use crate::figure::{Bar, Body, Figure};
 use crate::math::robust;
 use crate::network::Model;
 use crate::procedure::{
-    About, Case, Concern, Confidence, Context, Cost, Effort, Finding, Outcome, Phase, Plan, Procedure, Severity,
-    Skip, Stop, Tensor, Verdict, number, numbers,
+    About, Case, Concern, Confidence, Context, Cost, Effort, Finding, Outcome, Phase, Plan, Procedure,
+    Severity, Skip, Stop, Tensor, Verdict, number, numbers,
 };
 use ndarray::{ArrayD, IxDyn};
 use serde_json::json;
@@ -147,7 +147,11 @@ fn outcome(plan: &Plan, found: &[invert::Size], pool: &Pool) -> Outcome {
         figures.insert(
             "mask".to_owned(),
             Figure {
-                title: format!("Smallest trigger that moves every class by {}: {:.1} pixels", i + 1, sizes[i]),
+                title: format!(
+                    "Smallest trigger that moves every class by {}: {:.1} pixels",
+                    i + 1,
+                    sizes[i]
+                ),
                 body: Body::Thumbnails { images: vec![mask] },
             },
         );
@@ -257,5 +261,51 @@ mod tests {
         assert_ne!(got.verdict, Verdict::Flagged, "{}", got.summary);
         let sizes: Vec<f64> = serde_json::from_value(got.measures["size"].clone()).unwrap();
         assert!(sizes.len() == 7 && sizes.iter().all(|s| s.is_finite() && *s > 0.0));
+    }
+
+    /// [`modelled`]'s case with a network of two layers in which the pixel in the lower right corner moves every class to the next.
+    fn all_to_all(classes: usize) -> Case {
+        use crate::evidence::{InputSpec, Limits};
+        use crate::network::Builder;
+        use crate::network::op::{Activation, Linear, Op, View};
+        let case = modelled(classes, None);
+        let weight = crate::detect::fixture::rows(classes, None);
+        // Hidden values: each class's own score, and the same again where the pixel is lit.
+        let mut first = ndarray::Array2::<f32>::zeros((2 * classes, 36));
+        let mut bias = ndarray::Array1::<f32>::zeros(2 * classes);
+        let mut second = ndarray::Array2::<f32>::zeros((classes, 2 * classes));
+        for k in 0..classes {
+            first.row_mut(k).assign(&weight.row(k));
+            first.row_mut(classes + k).assign(&weight.row(k));
+            first[[classes + k, 35]] = 12.0;
+            bias[classes + k] = -12.0;
+            second[[k, k]] = 1.0;
+            second[[(k + 1) % classes, classes + k]] = 4.0;
+        }
+        let mut b = Builder::new("input", &[1, 6, 6], &Limits::default()).unwrap();
+        let flat = b.push("flat", Op::View(View::Flatten), &[0]).unwrap();
+        let weight = b.param("w1", first.into_dyn(), false);
+        let bias = b.param("b1", bias.into_dyn(), false);
+        let hidden = b.push("hidden", Op::Linear(Linear { weight, bias: Some(bias) }), &[flat]).unwrap();
+        let lit = b.push("relu", Op::Activation(Activation::Relu), &[hidden]).unwrap();
+        let weight = b.param("w2", second.into_dyn(), false);
+        let out = b.push("out", Op::Linear(Linear { weight, bias: None }), &[lit]).unwrap();
+        let input = InputSpec { shape: [1, 6, 6], range: [0.0, 1.0], mean: vec![], std: vec![] };
+        let model = Model::from_graph(b.finish(out).unwrap(), input, vec![]).unwrap();
+        Case { model: Some(std::sync::Arc::new(model)), ..case }
+    }
+
+    #[test]
+    fn a_pixel_that_moves_every_class_to_the_next_is_the_easiest_shift() {
+        let got = run(&CLASS_SHIFT, &all_to_all(8), 0);
+        assert_eq!(got.measures["shift"], json!(1), "{}", got.summary);
+        let twin = run(&CLASS_SHIFT, &modelled(8, None), 0);
+        assert!(
+            got.statistic.unwrap() > 1.0 && twin.statistic.unwrap() < 0.5,
+            "{} | {}",
+            got.summary,
+            twin.summary
+        );
+        assert!(got.arrays.contains_key("mask") && got.figures.contains_key("mask"));
     }
 }

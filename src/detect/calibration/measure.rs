@@ -209,7 +209,8 @@ mod tests {
         assert_eq!(row.detectors["neural-cleanse"].classes, [2]);
         assert_eq!(row.seen(true, &["head-probe"]).len(), 3);
         assert!(told.contains(&"weight-test".to_owned()));
-        let stopped = measure("m", &truth, &case, (0, BTreeMap::new()), &|| 0.0, &mut |_| Err(Stop::Cancelled));
+        let stopped =
+            measure("m", &truth, &case, (0, BTreeMap::new()), &|| 0.0, &mut |_| Err(Stop::Cancelled));
         assert_eq!(stopped.unwrap_err(), Stop::Cancelled);
         // Of a row that lacks one detector, that one alone is measured, and gives the same.
         let mut before = row.detectors.clone();

@@ -119,9 +119,8 @@ pub fn compare(
     let twin = twin::grow(model, pool, cx, &mut |done, cx| tell(before + done, &[], cx))?;
     let before = before + twin::units(pool.images.len_of(ndarray::Axis(0)));
     let once = Budget { restarts: 1, ..budget };
-    let natural = run(&twin, &pool.images, aims, settings, once, cx, &mut |done, _, cx| {
-        tell(before + done, &[], cx)
-    })?;
+    let natural =
+        run(&twin, &pool.images, aims, settings, once, cx, &mut |done, _, cx| tell(before + done, &[], cx))?;
     let (smallness, explained) = twin::explain(&own, &smallness(natural.iter().map(|f| f.size), floor));
     Ok(Compared { found, smallness, explained: Some(explained) })
 }

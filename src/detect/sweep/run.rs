@@ -72,7 +72,8 @@ impl<'a> Setup<'a> {
 
     fn units(&self) -> u64 {
         let images = self.choice.count(self.images);
-        self.choice.units(self.images) + invert::units(self.model.class_count(), self.budget, images, self.twin)
+        self.choice.units(self.images)
+            + invert::units(self.model.class_count(), self.budget, images, self.twin)
     }
 }
 
