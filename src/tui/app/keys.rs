@@ -95,7 +95,7 @@ impl App {
         let figure = matches!(self.mode, Mode::Zoom(_));
         let page = matches!(self.mode, Mode::Detail { .. });
         match action {
-            Action::Numbers | Action::Sort | Action::Export => figure,
+            Action::Numbers | Action::Sort | Action::Export | Action::Approach(_) => figure,
             Action::Note
             | Action::NoteCase
             | Action::Judge
