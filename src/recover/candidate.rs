@@ -12,8 +12,6 @@ use serde_json::Value;
 pub const SOURCE: &str = "neural-cleanse";
 /// What names a class together with other detectors.
 const FUSED: &str = "model-verdict";
-/// What searches each class from each other.
-const PAIRS: &str = "class-pairs";
 /// What found a shared patch in listed samples.
 const SHARED: &str = "common-patch";
 
@@ -37,7 +35,7 @@ pub struct Candidate {
     pub flagged: bool,
     /// Which procedure named the class; "analyst" for the parameter `target`.
     pub by: &'static str,
-    /// The one class the trigger works from, when samples or the search over pairs say so.
+    /// The one class the trigger works from, when samples say so.
     pub source: Option<usize>,
     /// Where to start, samples first; at least one.
     pub starts: Vec<Start>,
@@ -100,19 +98,13 @@ impl Candidate {
     }
 }
 
-/// The one class that a trigger to `class` works from: as listed samples have it, else as the search over pairs does, where they flagged.
+/// The one class that a trigger to `class` works from, as listed samples have it.
 fn source(case: &Case, class: usize) -> Option<usize> {
-    let sampled = case
-        .earlier
+    case.earlier
         .measure(sample_recovery::ID, "source_class")
         .filter(|_| target(case, sample_recovery::ID) == Some(class))
         .and_then(Value::as_u64)
-        .and_then(|s| usize::try_from(s).ok());
-    let paired = || {
-        let record = case.earlier.record(PAIRS).filter(|r| r.verdict == Verdict::Flagged)?;
-        record.findings.iter().find(|f| f.class == Some(class)).and_then(|f| f.source_class)
-    };
-    sampled.or_else(paired)
+        .and_then(|s| usize::try_from(s).ok())
 }
 
 /// Sinusoids of common-patch are kept as a picture around grey that is added, not blended.

@@ -191,7 +191,6 @@ mod tests {
         })
         .unwrap();
         let want = [
-            "class-pairs",
             "class-shift",
             "head-probe",
             "maximum-margin",

@@ -41,7 +41,7 @@ pub const DOUBT: f64 = 0.20;
 /// The procedure that judges the training data.
 const DATA: &str = "poisoned-samples";
 /// What it reads.
-const AFTER: [&str; 10] = [
+const AFTER: [&str; 9] = [
     "weight-test",
     "head-probe",
     "maximum-margin",
@@ -49,7 +49,6 @@ const AFTER: [&str; 10] = [
     "universal-perturbation",
     "feature-perturbation",
     "warp-search",
-    "class-pairs",
     "class-shift",
     DATA,
 ];
@@ -57,11 +56,10 @@ const AFTER: [&str; 10] = [
 /// with even odds is (8/10) / (8/10 + 1/11).
 const LIST: f64 = 0.898;
 /// Detectors whose finding says what kind of trigger it is.
-const FAMILIES: [(&str, &str); 7] = [
+const FAMILIES: [(&str, &str); 6] = [
     ("neural-cleanse", "patch"),
     ("warp-search", "warp"),
     ("universal-perturbation", "blend"),
-    ("class-pairs", "source-specific"),
     ("class-shift", "all-to-all"),
     ("weight-test", "weight-edit"),
     ("feature-perturbation", "weight-edit"),
@@ -168,7 +166,8 @@ fn outcome(
                    "classes": p.classes})
         })
         .collect();
-    let counted: Vec<&str> = fused.parts.iter().map(|p| p.detector.as_str()).collect();
+    // A ranking without a verdict of its own is not to make the whole inconclusive.
+    let counted: Vec<&str> = fused.parts.iter().map(|p| p.detector.as_str()).chain(["class-pairs"]).collect();
     let mut measures = BTreeMap::from([
         ("model_score".to_owned(), number(score)),
         ("score_of_detectors".to_owned(), number(alone)),
@@ -302,7 +301,7 @@ fn limits(fused: &Fused) -> String {
         DETECTORS.into_iter().filter(|id| !fused.parts.iter().any(|p| p.detector == *id)).collect();
     let mut limits = String::from(
         "As good as the detectors it counts and as the models it was calibrated on, which are small image classifiers. Without \
-         training data, sinusoid and sample-specific backdoors mostly stay unseen, source-specific ones often; `nothing-found` \
+         training data, source-specific, sinusoid and sample-specific backdoors mostly stay unseen; `nothing-found` \
          does not mean that there is none.",
     );
     if !missing.is_empty() {

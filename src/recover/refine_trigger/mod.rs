@@ -35,7 +35,7 @@ static ABOUT: About = About {
     needs: "a model, clean images, and a candidate class: from Neural Cleanse, listed samples, or all detectors together",
     reference: "objective of Wang et al. 2019; mode 'reference': the seed documents of this program",
     cost: Cost::Medium,
-    after: &[SOURCE, "common-patch", "class-pairs", "model-verdict", sample_recovery::ID],
+    after: &[SOURCE, "common-patch", "model-verdict", sample_recovery::ID],
     page: include_str!("page.md"),
 };
 
