@@ -1,0 +1,124 @@
+"""Neural Cleanse of one backdoored model: the original's schedule on both sides, and what this program does instead."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+
+from measure import Skipped, in_turn, measured, run, said, version_in
+from workbench import CASE
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAMES = {"resnet8": "ResNet-8", "resnet18": "CIFAR ResNet-18"}
+EPOCHS = {"resnet8": 30, "resnet18": 8}
+# The original's schedule with a budget: steps of so many mini-batches of 32 images.
+STEPS, MINI_BATCHES = 100, 8
+# BackdoorBench, config/defense/nc: ten epochs over 2,500 images (a twentieth of CIFAR-10) for each of ten classes; it
+# stops early after 25 epochs at the soonest, so never.
+BACKDOORBENCH = 10 * 10 * 2_500
+
+
+def prepared(bench, name):
+    """A folder with a network trained on the shipped, planted road signs, as a case; made once."""
+    folder = os.path.join(bench.folder, f"cleanse-{name}{'-smoke' if bench.smoke else ''}")
+    if os.path.exists(os.path.join(folder, "case.toml")):
+        return folder
+    architecture = name
+    if name not in ("resnet8", "smallcnn"):
+        run([bench.ours("network"), "--write", bench.folder, "--only", name, "--classes", "12"])
+        architecture = os.path.join(bench.folder, f"{name}.json")
+    made = folder + ".part"
+    shutil.rmtree(made, ignore_errors=True)
+    epochs = 1 if bench.smoke else EPOCHS[name]
+    run([bench.ours("laocoon"), "lab", "train", os.path.join(CASE, "train.safetensors"), "--architecture", architecture,
+         "--epochs", str(epochs), "--test", os.path.join(CASE, "clean.safetensors"), "--out", made])
+    for file in ("train", "clean"):
+        shutil.copy(os.path.join(CASE, f"{file}.safetensors"), made)
+    with open(os.path.join(made, "case.toml"), "a", encoding="utf-8") as f:
+        f.write('\n[[data]]\nrole = "training"\npath = "train.safetensors"\n\n[[data]]\nrole = "clean"\npath = "clean.safetensors"\n')
+    os.rename(made, folder)
+    return folder
+
+
+def scan(bench, folder, threads, *more):
+    """A scan; its cost, and the report."""
+    with tempfile.TemporaryDirectory() as out:
+        report = os.path.join(out, "report.json")
+        done = run([bench.ours("laocoon"), "scan", folder, "--threads", str(threads), "--session", os.path.join(out, "session"),
+                    "--format", "json", "--output", report, *more], accept=(0, 1, 2, 3))
+        with open(report, encoding="utf-8") as f:
+            done["report"] = json.load(f)
+    return done
+
+
+def decision(done):
+    """What the scan says of the network: the classes that Neural Cleanse's findings name."""
+    for procedure in done["report"].get("procedures", []):
+        if procedure.get("id") == "neural-cleanse":
+            titles = [f.get("title", "") for f in procedure.get("findings", [])]
+            return "; ".join([str(procedure.get("verdict"))] + [re.sub(r"\s+", " ", t)[:80] for t in titles[:2]])
+    return "?"
+
+
+def peer(bench, folder, threads, steps, classes=None):
+    command = [bench.torch, os.path.join(HERE, "cleanse_torch.py"), folder, os.path.join(folder, "clean.safetensors"),
+               "--steps", str(steps), "--mini-batches", str(MINI_BATCHES), "--threads", str(threads)]
+    if classes:
+        command += ["--classes", str(classes)]
+    return said(command)[0]
+
+
+def part(name):
+    def work(bench):
+        folder, threads = prepared(bench, name), os.cpu_count()
+        steps = bench.size(STEPS, 2)
+        if bench.smoke:
+            done = scan(bench, folder, threads, "--only", "neural-cleanse", "--effort", "quick")
+            bench.row("cleanse", f"Neural Cleanse, {NAMES[name]}, quick", threads=threads, said_ours=decision(done), **measured([done]))
+            return
+        try:
+            version = f"PyTorch {version_in(bench.torch, 'torch')}"
+        except Skipped as why:
+            version, reason = None, str(why)
+        whole = name == "resnet8"
+        facts = {"threads": threads, "peer": version, "unit": "s"}
+        # Cost of a step on both sides, in turn.
+        own_steps = lambda: scan(bench, folder, threads, "--only", "neural-cleanse", "--set", "neural-cleanse.mode=reference",
+                                 "--set", f"neural-cleanse.steps={2 if not whole else 4}")
+        if version is None:
+            print(f"cleanse: {reason} skipped")
+            scheduled, = in_turn(2, lambda: scan(bench, folder, threads, "--only", "neural-cleanse"))
+            bench.row("cleanse", f"Neural Cleanse of {NAMES[name]}", said_ours=decision(scheduled[0]), threads=threads,
+                      **measured(scheduled))
+            return
+        if whole:
+            (ours,) = in_turn(1, lambda: scan(bench, folder, threads, "--only", "neural-cleanse", "--set",
+                                              "neural-cleanse.mode=reference", "--set", f"neural-cleanse.steps={steps}",
+                                              "--set", f"neural-cleanse.mini_batches={MINI_BATCHES}"))
+            theirs = peer(bench, folder, threads, steps)
+            seconds = theirs["seconds"]
+            taken = [f["steps"] for f in theirs["found"]]
+            told = (f"index {theirs['index']:.2f}, smallest class {theirs['smallest']}; "
+                    f"{min(taken)} to {max(taken)} steps a class")
+            bench.row("cleanse", f"Neural Cleanse, {NAMES[name]}, the original's schedule on both sides (at most {steps} steps of "
+                      f"{MINI_BATCHES} × 32 images a class)", ours=[ours[0]["seconds"]], ours_mib=ours[0]["mib"],
+                      theirs=[seconds], said_ours=decision(ours[0]), said_theirs=told, **facts)
+        else:
+            del own_steps
+            turns = [peer(bench, folder, threads, 2, 1) for _ in range(3)]
+            a_step = sorted(t["found"][0]["seconds"] / t["found"][0]["steps"] for t in turns)
+            seconds = a_step[1] * steps * turns[0]["classes"]
+            told = f"extrapolated: {a_step[1]:.2f} s a step, {steps} steps for each of {turns[0]['classes']} classes"
+        (scheduled,) = in_turn(2, lambda: scan(bench, folder, threads, "--only", "neural-cleanse"))
+        bench.row("cleanse", f"Neural Cleanse, {NAMES[name]}: ours as it comes, theirs the original's schedule",
+                  ours=[s["seconds"] for s in scheduled], ours_mib=scheduled[0]["mib"], theirs=[seconds],
+                  said_ours=decision(scheduled[0]), said_theirs=told, **facts)
+        (all_of_it,) = in_turn(1, lambda: scan(bench, folder, threads))
+        bench.row("cleanse", f"the whole standard scan, {NAMES[name]}, against Neural Cleanse alone", ours=[all_of_it[0]["seconds"]],
+                  ours_mib=all_of_it[0]["mib"], theirs=[seconds], said_ours=decision(all_of_it[0]), said_theirs=told,
+                  target=None if whole else {"ratio": 10}, **facts)
+    return work
+
+
+PARTS = {name: part(name) for name in NAMES}
