@@ -15,14 +15,14 @@ WORK = {
 ONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def measure(bench, name, samples, rounds, with_peer, threads=1):
+def measure(bench, name, samples, rounds, python, threads=1):
     """Both sides in turn; the lines of ours and of theirs."""
     own = [bench.ours("data"), name, "--samples", str(samples), "--folder", bench.folder, "--threads", str(threads), "--json"]
-    peer = [bench.python, os.path.join(HERE, "data.py"), name, str(samples), bench.folder]
+    peer = [python, os.path.join(HERE, "data.py"), name, str(samples), bench.folder]
     ours, theirs = [], []
     for _ in range(rounds):
         ours += said(own)
-        if with_peer:
+        if python:
             theirs += said(peer, ONE if threads == 1 else {})
     return ours, theirs
 
@@ -35,14 +35,15 @@ def part(name):
     def run(bench):
         what, samples, columns, few, package, ratio = WORK[name]
         samples = bench.size(samples, few)
-        peer, why = None, None
+        python, peer, why = None, None, None
         try:
-            peer = f"{package} {bench.version(package)}".replace("adversarial-robustness-toolbox", "ART")
+            python, version = bench.having(package)
+            peer = f"{package} {version}".replace("adversarial-robustness-toolbox", "ART")
         except Skipped as missing:
             why = str(missing)
         for threads in dict.fromkeys((1, os.cpu_count())):
             rounds = bench.size(3 if threads == 1 else 2, 1)
-            ours, theirs = measure(bench, name, samples, rounds, peer is not None, threads)
+            ours, theirs = measure(bench, name, samples, rounds, python, threads)
             facts = {"unit": "s", "ours": [r["seconds"] for r in ours], "ours_cpu": [r["cpu"] for r in ours],
                      "ours_mib": step_memory(ours), "input_mib": ours[0]["input_mib"], "said_ours": ours[0]["said"]}
             if theirs:

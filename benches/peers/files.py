@@ -10,6 +10,10 @@ from measure import Skipped, in_turn, measured, run, said
 HERE = os.path.dirname(os.path.abspath(__file__))
 # A verdict other than "nothing found" ends with 1 or 3 in every one of these programs.
 ANY = (0, 1, 2, 3)
+# No peer is timed while it calls home.
+# Minutes for a large file: fewer rounds.
+SLOW = ("fickling", "modelaudit")
+QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
 
 
 def commands(bench):
@@ -32,9 +36,10 @@ def against(bench, work, path, tools, targets, rounds, **facts):
         if name not in tools:
             continue
         try:
-            version = bench.version(package)
-            ours, theirs = in_turn(rounds, lambda: run(program, accept=ANY),
-                                   lambda c=command: run(c(path), accept=ANY))
+            _, version = bench.having(package)
+            turns = min(rounds, 2) if name in SLOW else rounds
+            ours, theirs = in_turn(turns, lambda: run(program, accept=ANY),
+                                   lambda c=command: run(c(path), QUIET, accept=ANY))
             bench.row("files", work, threads=1, peer=f"{name} {version}", **measured(ours, theirs),
                       **({"target": targets[name]} if name in targets else {}), **facts)
         except Skipped as why:
@@ -56,15 +61,15 @@ def pickles(bench):
     inside = [bench.ours("intake"), "inspect", bare, "--rounds", "5", "--json"]
     for tool in ("picklescan", "fickling"):
         try:
-            version = bench.version(tool)
-            script = [bench.python, os.path.join(HERE, "pickles.py"), tool, bare, "2"]
+            python, version = bench.having(tool)
+            script = [python, os.path.join(HERE, "pickles.py"), tool, bare, "2"]
             ours, theirs = in_turn(bench.size(3, 1), lambda: said(inside), lambda s=script: said(s))
             bench.row("files", work + " (start not counted)", threads=1, peer=f"{tool} {version}", unit="s",
                       ours=[r["seconds"] for turn in ours for r in turn],
                       theirs=[r["seconds"] for turn in theirs for r in turn])
         except Skipped as why:
             skip(bench, "files", f"{work}, {tool}", why)
-    if not bench.python:
+    if not bench.pythons:
         bench.row("files", work + " (start not counted)", threads=1, unit="s",
                   ours=[r["seconds"] for r in said(inside)])
 

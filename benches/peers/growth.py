@@ -27,7 +27,7 @@ def data(bench):
         top = bench.size(samples, few)
         sizes, costs, mib = [top // 4, top // 2, top], [], []
         for size in sizes:
-            ours, _ = measure(bench, name, size, bench.size(2, 1), False)
+            ours, _ = measure(bench, name, size, bench.size(2, 1), None)
             costs.append(max(0.01, min(r["cpu"] for r in ours)))
             mib.append(max(r["peak_mib"] for r in ours))
         kept(bench, f"{what}, {columns} columns", sizes, costs, mib, "samples")

@@ -18,8 +18,8 @@ class Skipped(Exception):
 class Bench:
     """Where things are, how much is asked for, and the rows measured so far."""
 
-    def __init__(self, binaries, python, torch, folder, smoke, rounds):
-        self.binaries, self.python, self.torch = binaries, python, torch
+    def __init__(self, binaries, pythons, torch, folder, smoke, rounds):
+        self.binaries, self.pythons, self.torch = binaries, pythons, torch
         self.folder, self.smoke, self.rounds = folder, smoke, rounds
         self.rows = []
 
@@ -27,15 +27,21 @@ class Bench:
         return self.binaries[name]
 
     def peer(self, name):
-        """A command of the peers' environment."""
-        path = os.path.join(os.path.dirname(self.python), name) if self.python else ""
-        if not os.path.exists(path):
-            raise Skipped(f"{name} (not installed)")
-        return path
+        """A command of the peers' environments."""
+        for python in self.pythons:
+            path = os.path.join(os.path.dirname(python), name)
+            if os.path.exists(path):
+                return path
+        raise Skipped(f"{name} (not installed)")
 
-    def version(self, package):
-        """The version of a package in the peers' environment."""
-        return version_in(self.python, package)
+    def having(self, package):
+        """The Python that has a package, and the package's version."""
+        for python in self.pythons:
+            try:
+                return python, version_in(python, package)
+            except Skipped:
+                continue
+        raise Skipped(f"{package} (not installed)")
 
     def size(self, full, small):
         return small if self.smoke else full
@@ -77,7 +83,8 @@ def run(command, env=None, accept=(0,), stdin=None):
     """Runs a command to its end: seconds, CPU seconds, peak memory in MiB, and what it wrote."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=out, stderr=err, stdin=stdin or subprocess.DEVNULL,
+        # Some peers leave files where they are started.
+        child = subprocess.Popen(command, stdout=out, stderr=err, stdin=stdin or subprocess.DEVNULL, cwd=tempfile.gettempdir(),
                                  env={**os.environ, **(env or {})}, preexec_fn=urgent)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start

@@ -25,7 +25,7 @@ def rows(bench, name, threads, narrow, rounds, peer):
     if peer:
         env["LAOCOON_TORCH"] = bench.torch
     command = [bench.ours("network"), "--threads", str(threads), "--rounds", str(rounds), "--only", name, "--json",
-               "--seconds", "0.5" if not bench.smoke else "0.02"]
+               "--seconds", "0.3" if not bench.smoke else "0.02"]
     if bench.smoke:
         command += ["--batch", "4"]
     kept, memory, differ = [], {}, None
@@ -59,7 +59,7 @@ def part(name):
         rounds = bench.size(bench.rounds, 1)
         for threads in dict.fromkeys((1, os.cpu_count())):
             rows(bench, name, threads, False, rounds, peer)
-        rows(bench, name, 1, True, bench.size(3, 1), peer)
+        rows(bench, name, 1, True, bench.size(2, 1), peer)
     return run
 
 

@@ -37,10 +37,11 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--smoke", action="store_true", help="tiny sizes, no peers needed, nothing written")
     p.add_argument("--install", metavar="VENV", help="make a virtual environment of the peers, then end")
-    p.add_argument("--venv", help="the peers' environment")
+    p.add_argument("--venv", action="append", default=[], help="the peers' environment; repeatable")
     p.add_argument("--torch", help="a Python with PyTorch, where it is not in the peers' environment")
     p.add_argument("--only", default="", help="parts by name, with commas: files or files.pickles")
     p.add_argument("--rounds", type=int, default=5, help="rounds of a network measurement")
+    p.add_argument("--binaries", help="a folder of the program and the benches, already built")
     p.add_argument("--folder", help="where inputs are made and kept (some GB)")
     p.add_argument("--out", default=os.path.join(ROOT, "BENCHMARKS.md"))
     p.add_argument("--json", default=os.path.join(ROOT, "benches", "results.json"))
@@ -98,13 +99,16 @@ def main():
         with open(args.json, encoding="utf-8") as f:
             report.write(args.out, json.load(f))
         return 0
-    binaries = build(args.smoke)
-    python = os.path.join(args.venv, "bin", "python") if args.venv else None
+    if args.binaries:
+        binaries = {name: os.path.join(args.binaries, name) for name in ("laocoon", *BENCHES)}
+    else:
+        binaries = build(args.smoke)
+    pythons = [os.path.join(os.path.abspath(venv), "bin", "python") for venv in args.venv]
     only = [name for name in args.only.split(",") if name]
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.folder or scratch
         os.makedirs(folder, exist_ok=True)
-        bench = Bench(binaries, python, args.torch or python, folder, args.smoke, args.rounds)
+        bench = Bench(binaries, pythons, args.torch or (pythons[0] if pythons else None), folder, args.smoke, args.rounds)
         if args.smoke:
             args.out, args.json = os.path.join(scratch, "BENCHMARKS.md"), os.path.join(scratch, "results.json")
         failed = []
