@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -224,16 +224,25 @@ impl Drop for Peer {
     }
 }
 
-/// Images a second, by the median of calls over some seconds.
-fn rate(count: usize, seconds: f64, mut step: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+/// Images a second, by the median of calls over some seconds. With one thread a second is one of CPU time, which other
+/// work on the machine cannot take away.
+fn rate(
+    count: usize,
+    threads: usize,
+    seconds: f64,
+    mut step: impl FnMut() -> Result<(), Error>,
+) -> Result<f64, Error> {
     step()?;
     let (start, mut times) = (Instant::now(), Vec::new());
-    while times.len() < 3 || start.elapsed() < Duration::from_secs_f64(seconds) {
-        let begin = Instant::now();
+    let clock = || if threads == 1 { common::cpu() } else { start.elapsed().as_secs_f64() };
+    while times.len() < 3 || times.iter().sum::<f64>() < seconds {
+        let begin = clock();
         step()?;
-        times.push(begin.elapsed().as_secs_f64());
+        times.push(clock() - begin);
     }
-    Ok(count as f64 / median(&mut times))
+    let (mean, middle) = (times.iter().sum::<f64>() / times.len() as f64, median(&mut times));
+    // A call may be shorter than the step in which a system counts CPU time.
+    Ok(count as f64 / if middle > 0.0 { middle } else { mean })
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -402,7 +411,7 @@ fn network(
             let x = images.slice_axis(Axis(0), (0..batch).into());
             let (mut ours, mut theirs, mut mode) = (Vec::new(), Vec::new(), String::new());
             for _ in 0..arguments.rounds {
-                ours.push(rate(batch, arguments.seconds, || {
+                ours.push(rate(batch, arguments.threads, arguments.seconds, || {
                     step(what, &model, &mut trainer, x.view(), &labels[..batch])
                 })?);
                 if let Some(peer) = peer.as_deref_mut() {

@@ -30,13 +30,14 @@ pub fn tell(words: &str, facts: &Value) {
     }
 }
 
-/// CPU seconds of this process.
+/// CPU seconds of this process: what its threads have run, to the nanosecond where the system counts so.
 pub fn cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<f64> =
-        text.rsplit(')').next().unwrap_or("").split_whitespace().filter_map(|f| f.parse().ok()).collect();
-    // utime and stime, in ticks of 10 ms, are the 12th and 13th after the state letter, which is no number.
-    fields.get(10).zip(fields.get(11)).map_or(0.0, |(u, s)| (u + s) / 100.0)
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let run = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+        text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    threads.map(|t| run(t.path())).sum::<f64>() / 1e9
 }
 
 /// The most memory this process has had since it began or [`forget_peak`], in MiB.

@@ -71,7 +71,7 @@ def peer(bench, folder, threads, steps, classes=None):
 
 def part(name):
     def work(bench):
-        folder, threads = prepared(bench, name), os.cpu_count()
+        folder, threads = prepared(bench, name), bench.threads[-1]
         steps = bench.size(STEPS, 2)
         if bench.smoke:
             done = scan(bench, folder, threads, "--only", "neural-cleanse", "--effort", "quick")

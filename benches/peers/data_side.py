@@ -41,8 +41,8 @@ def part(name):
             peer = f"{package} {version}".replace("adversarial-robustness-toolbox", "ART")
         except Skipped as missing:
             why = str(missing)
-        for threads in dict.fromkeys((1, os.cpu_count())):
-            rounds = bench.size(3 if threads == 1 else 2, 1)
+        for threads in bench.threads:
+            rounds = bench.size(min(bench.rounds, 3) if threads == 1 else 2, 1)
             ours, theirs = measure(bench, name, samples, rounds, python, threads)
             facts = {"unit": "s", "ours": [r["seconds"] for r in ours], "ours_cpu": [r["cpu"] for r in ours],
                      "ours_mib": step_memory(ours), "input_mib": ours[0]["input_mib"], "said_ours": ours[0]["said"]}

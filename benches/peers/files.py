@@ -98,7 +98,7 @@ def digests(bench):
     folder = make.once(bench.folder, f"small-{count}", lambda p: make.small_files(p, count))
     listed = subprocess.run(["find", folder, "-type", "f", "-print0"], capture_output=True, check=True).stdout
     names = make.once(bench.folder, f"small-{count}.list", lambda p: write(p, listed))
-    for threads in dict.fromkeys((1, os.cpu_count())):
+    for threads in bench.threads:
         own = [bench.ours("intake"), "folder", folder, "--threads", str(threads)]
         other = ["xargs", "-0", "-a", names, "-P", str(threads), "-n", str(-(-count // threads)), "sha256sum"]
         try:
@@ -125,7 +125,7 @@ def folders(bench):
     for count, peers in ((bench.size(10_000, 300), ("picklescan",)), (bench.size(1_000, 60), ("picklescan", "modelscan", "modelaudit"))):
         folder = make.once(bench.folder, f"small-{count}", lambda p, n=count: make.small_files(p, n))
         facts = {"rate": {"amount": count, "unit": "files/s"}}
-        for threads in dict.fromkeys((1, os.cpu_count())):
+        for threads in bench.threads:
             program = [bench.ours("laocoon"), "inspect", folder, "--threads", str(threads)]
             (ours,) = in_turn(bench.size(5, 1), lambda: run(program, accept=ANY))
             bench.row("files", f"inspect a folder of {count:,} small files", threads=threads,

@@ -57,7 +57,7 @@ def part(name):
             print(f"networks: {name}: PyTorch skipped: {why}")
             peer = None
         rounds = bench.size(bench.rounds, 1)
-        for threads in dict.fromkeys((1, os.cpu_count())):
+        for threads in bench.threads:
             rows(bench, name, threads, False, rounds, peer)
         rows(bench, name, 1, True, bench.size(2, 1), peer)
     return run

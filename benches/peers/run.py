@@ -7,6 +7,7 @@
 """
 
 import argparse
+import fcntl
 import json
 import os
 import subprocess
@@ -40,6 +41,7 @@ def arguments():
     p.add_argument("--venv", action="append", default=[], help="the peers' environment; repeatable")
     p.add_argument("--torch", help="a Python with PyTorch, where it is not in the peers' environment")
     p.add_argument("--only", default="", help="parts by name, with commas: files or files.pickles")
+    p.add_argument("--threads", default=f"1,{os.cpu_count()}", help="numbers of threads to measure with, with commas")
     p.add_argument("--rounds", type=int, default=5, help="rounds of a network measurement")
     p.add_argument("--binaries", help="a folder of the program and the benches, already built")
     p.add_argument("--folder", help="where inputs are made and kept (some GB)")
@@ -72,6 +74,15 @@ def wanted(only, part, name):
 
 def keep(path, rows, binaries):
     """Puts rows among those kept, in place of older ones of the same work."""
+    lock = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return merge(path, rows, binaries)
+    finally:
+        os.close(lock)
+
+
+def merge(path, rows, binaries):
     results = {"rows": []}
     if os.path.exists(path):
         with open(path, encoding="utf-8") as f:
@@ -108,9 +119,12 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.folder or scratch
         os.makedirs(folder, exist_ok=True)
-        bench = Bench(binaries, pythons, args.torch or (pythons[0] if pythons else None), folder, args.smoke, args.rounds)
+        bench = Bench(binaries, pythons, args.torch or (pythons[0] if pythons else None), folder, args.smoke, args.rounds,
+                      list(dict.fromkeys(int(n) for n in args.threads.split(","))))
         if args.smoke:
             args.out, args.json = os.path.join(scratch, "BENCHMARKS.md"), os.path.join(scratch, "results.json")
+        # After each row, so that nothing is lost when a long run is ended.
+        bench.keep = lambda: keep(args.json, bench.rows, binaries)
         failed = []
         for part, module in PARTS.items():
             for name, work in module.PARTS.items():

@@ -12,7 +12,7 @@ import termios
 import time
 
 import make
-from measure import in_turn, measured, run, said
+from measure import in_turn, measured, run, said, urgent
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CASE = os.path.join(ROOT, "sample-cases", "roadsign-patch")
@@ -26,6 +26,7 @@ def first_frame(program, target):
     start = time.perf_counter()
     child, terminal = pty.fork()
     if child == 0:
+        urgent()
         os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "XDG_STATE_HOME": folder, "XDG_DATA_HOME": folder}
         os.execv(program, [program, "open", target, "--session", os.path.join(folder, "session")])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -66,7 +67,7 @@ def frames(bench):
 
 def scan(bench):
     for case in bench.size(("roadsign-patch", "digits-blend"), ("checkpoint-payload",)):
-        for threads in dict.fromkeys((1, os.cpu_count())):
+        for threads in bench.threads:
             def one(name=case, threads=threads):
                 with tempfile.TemporaryDirectory() as folder:
                     return run([bench.ours("laocoon"), "scan", os.path.join(ROOT, "sample-cases", name), "--threads", str(threads),
