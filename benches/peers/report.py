@@ -150,7 +150,7 @@ def write(path, results):
         "[benches/results.json](benches/results.json). Both sides do the same work in the same sitting, in turn; the figure is the median.",
         "Behind a ratio stand the lowest and the highest ratio of a single round, and for one thread the ratio of CPU seconds. *Load* is the",
         "machine's load average when a row was finished: it was shared with other work, so look at it before trusting the last digit.",
-        "Both sides ran ahead of that other work (nice −15).", "",
+        "Both sides ran at the same raised priority (nice −8 or −15). One-thread figures of networks are in seconds of CPU time.", "",
         f"Machine: {machine['cpu']}; {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}; Python {machine['python']}. "
         f"Measured {dates[0]} to {dates[-1]}." if dates else "", "",
         f"Peers: {', '.join(peers)}." if peers else "Peers: none.", "",
