@@ -107,9 +107,10 @@ def main():
     predicted, classes = outputs.argmax(1), outputs.shape[1]
     found, start = [], time.perf_counter()
     for target in range(min(args.classes or classes, classes)):
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         l1, reached, steps = invert(net, scale, images[predicted != target].clone(), target, args)
-        found.append({"class": target, "l1": l1, "reached": reached, "steps": steps, "seconds": time.perf_counter() - begin})
+        found.append({"class": target, "l1": l1, "reached": reached, "steps": steps, "seconds": time.perf_counter() - begin,
+                      "cpu": time.process_time() - cpu})
     norms = torch.tensor([f["l1"] for f in found])
     middle = norms.median()
     index = ((middle - norms.min()) / (1.4826 * (norms - middle).abs().median())).item()
