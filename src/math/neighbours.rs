@@ -44,6 +44,7 @@ pub struct Neighbours {
 ///
 /// # Errors
 /// What `check` returns.
+#[expect(clippy::too_many_lines, reason = "one pass over all pairs, its blocks in one place")]
 pub fn nearest<E: Send>(
     samples: ArrayView2<f32>,
     k: usize,
