@@ -44,7 +44,11 @@ pub struct Neighbours {
 ///
 /// # Errors
 /// What `check` returns.
-#[expect(clippy::too_many_lines, reason = "one pass over all pairs, its blocks in one place")]
+#[expect(
+    clippy::too_many_lines,
+    clippy::needless_bitwise_bool,
+    reason = "one pass over all pairs; lazy operators would keep the comparisons from being done side by side"
+)]
 pub fn nearest<E: Send>(
     samples: ArrayView2<f32>,
     k: usize,
