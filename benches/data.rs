@@ -1,9 +1,14 @@
 //! The data side's speed and memory, for comparison with `benches/peers/data.py`, which makes the same kind of data:
 //! ten classes of normal activations (one in fifty of class 7 planted), and softmax rows with 4 % wrong labels.
 //!
-//! `cargo bench --bench data -- [SCALE] [NAME…]`: SCALE divides the number of samples (default 1); one thread.
+//! ```text
+//! cargo bench --bench data -- [NAME…] [--samples N] [--threads N] [--folder DIR] [--json]
+//! ```
+//! With `--folder` the inputs are kept there as plain numbers (little-endian, row by row), and read by both sides.
 
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures time and says it")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
+mod common;
 
 use laocoon::detect::activation_clustering::ACTIVATION_CLUSTERING;
 use laocoon::detect::label_issues::confident::{Filter, issues, study};
@@ -13,28 +18,88 @@ use laocoon::evidence::{CaseFile, DataSet, Limits, Role};
 use laocoon::math::neighbours::{Metric, nearest};
 use laocoon::math::rng::seeded;
 use laocoon::procedure::{Case, Context, Data, Earlier, Effort, Procedure, Silent};
-use ndarray::Array2;
+use ndarray::{Array2, Axis, Slice};
 use rand::Rng;
+use serde_json::json;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The parts: name, samples of the full size, columns.
+const PARTS: [(&str, usize, usize); 4] = [
+    ("clustering", 50_000, 512),
+    ("spectral", 50_000, 2048),
+    ("labels", 1_000_000, 100),
+    ("neighbours", 50_000, 512),
+];
+const CLASSES: usize = 10;
 
 fn normal(rng: &mut impl Rng) -> f32 {
     (0..12).map(|_| rng.r#gen::<f32>()).sum::<f32>() - 6.0
 }
 
-fn activations(n: usize, d: usize) -> (Array2<f32>, Vec<usize>) {
+fn activations(n: usize, d: usize) -> Array2<f32> {
     let mut rng = seeded(0, "bench", "activations");
-    let means = Array2::from_shape_simple_fn((10, d), || normal(&mut rng));
-    let labels: Vec<usize> = (0..n).map(|i| i % 10).collect();
-    let values = Array2::from_shape_fn((n, d), |(i, j)| {
-        let planted = labels[i] == 7 && i % 500 == 7 && j < 8;
-        means[[labels[i], j]] + normal(&mut rng) + if planted { 6.0 } else { 0.0 }
-    });
-    (values, labels)
+    let means = Array2::from_shape_simple_fn((CLASSES, d), || normal(&mut rng));
+    Array2::from_shape_fn((n, d), |(i, j)| {
+        let label = i % CLASSES;
+        let planted = label == 7 && i % 500 == 7 && j < 8;
+        means[[label, j]] + normal(&mut rng) + if planted { 6.0 } else { 0.0 }
+    })
 }
 
-fn case(values: Array2<f32>, labels: Vec<usize>) -> Case {
+/// Probabilities, and as a last column the label given.
+fn probabilities(n: usize, k: usize) -> Array2<f32> {
+    let mut rng = seeded(0, "bench", "probabilities");
+    let mut p = Array2::<f32>::zeros((n, k + 1));
+    for mut row in p.rows_mut() {
+        let shows = rng.gen_range(0..k);
+        row.iter_mut().for_each(|x| *x = normal(&mut rng).exp());
+        row[k] = 0.0;
+        row[shows] *= 3.0f32.exp() * k as f32 / 10.0;
+        let sum = row.sum();
+        row /= sum;
+        row[k] = if rng.gen_bool(0.04) { rng.gen_range(0..k) } else { shows } as f32;
+    }
+    p
+}
+
+/// The input of a part, from its file if there is one; made and kept there otherwise.
+fn input<T: From<f32> + Clone + Default>(
+    folder: Option<&Path>,
+    part: &str,
+    n: usize,
+    d: usize,
+) -> std::io::Result<Array2<T>> {
+    let make = || if part == "labels" { probabilities(n, d) } else { activations(n, d) };
+    let Some(folder) = folder else { return Ok(make().mapv(T::from)) };
+    let kind = if part == "labels" { "probabilities" } else { "activations" };
+    let path: PathBuf = folder.join(format!("{kind}-{n}x{d}.f32"));
+    let columns = if part == "labels" { d + 1 } else { d };
+    if !path.exists() {
+        let mut out = BufWriter::new(File::create(&path)?);
+        for value in &make() {
+            out.write_all(&value.to_le_bytes())?;
+        }
+        out.flush()?;
+    }
+    let mut file = BufReader::with_capacity(1 << 20, File::open(&path)?);
+    let mut values = Array2::<T>::default((n, columns));
+    let mut row = vec![0; 4 * columns];
+    for mut to in values.rows_mut() {
+        file.read_exact(&mut row)?;
+        for (to, from) in to.iter_mut().zip(row.as_chunks().0) {
+            *to = f32::from_le_bytes(*from).into();
+        }
+    }
+    Ok(values)
+}
+
+fn case(values: Array2<f32>) -> Case {
+    let labels = (0..values.nrows()).map(|i| i % CLASSES).collect();
     let set = DataSet { labels, activations: Some(values), ..DataSet::default() };
     let file = CaseFile::from_paths(&[], &["training=.".to_owned()], &Limits::default());
     let file = file.unwrap_or_else(|e| panic!("{e}"));
@@ -52,88 +117,69 @@ fn case(values: Array2<f32>, labels: Vec<usize>) -> Case {
 fn examine(procedure: &dyn Procedure, case: &Case) -> String {
     let plan = procedure.plan(case).unwrap_or_else(|e| panic!("{e}"));
     let outcome = procedure.run(case, &plan, &mut Context::new(0, procedure.about().id, &Silent));
-    outcome.unwrap_or_else(|e| panic!("{e}")).verdict.name().to_owned()
+    let outcome = outcome.unwrap_or_else(|e| panic!("{e}"));
+    format!("{}, {} findings", outcome.verdict.name(), outcome.findings.len())
 }
 
-fn probabilities(n: usize, k: usize) -> (Array2<f64>, Vec<usize>) {
-    let mut rng = seeded(0, "bench", "probabilities");
-    let mut labels = Vec::with_capacity(n);
-    let mut p = Array2::<f64>::zeros((n, k));
-    for mut row in p.rows_mut() {
-        let shows = rng.gen_range(0..k);
-        row.iter_mut().for_each(|x| *x = f64::from(normal(&mut rng)).exp());
-        row[shows] *= 3.0f64.exp() * k as f64 / 10.0;
-        let sum = row.sum();
-        row /= sum;
-        labels.push(if rng.gen_bool(0.04) { rng.gen_range(0..k) } else { shows });
-    }
-    (p, labels)
-}
-
-/// CPU seconds of this process.
-fn cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<f64> =
-        text.rsplit(')').next().unwrap_or("").split_whitespace().filter_map(|f| f.parse().ok()).collect();
-    // utime and stime, in ticks of 10 ms, are the 12th and 13th after the state letter, which is no number.
-    fields.get(10).zip(fields.get(11)).map_or(0.0, |(u, s)| (u + s) / 100.0)
-}
-
-fn peak_mb() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
-}
-
-fn timed(name: &str, what: impl FnOnce() -> String) {
-    let before = peak_mb();
-    let (start, used) = (Instant::now(), cpu());
+fn timed(part: &str, (n, d): (usize, usize), what: impl FnOnce() -> String) {
+    common::forget_peak();
+    let before = common::memory_mib();
+    let (start, used) = (Instant::now(), common::cpu());
     let said = what();
-    println!(
-        "{name}: {:.2} s, {:.2} s of CPU, peak {} MB (input {before} MB), {said}",
-        start.elapsed().as_secs_f64(),
-        cpu() - used,
-        peak_mb()
+    let (seconds, cpu, peak) = (start.elapsed().as_secs_f64(), common::cpu() - used, common::peak_mib());
+    common::tell(
+        &format!(
+            "{part} {n}×{d}: {seconds:.2} s, {cpu:.2} s of CPU, peak {peak:.0} MiB (input {before:.0} MiB), {said}"
+        ),
+        &json!({"part": part, "samples": n, "columns": d, "seconds": seconds, "cpu": cpu, "peak_mib": peak,
+            "input_mib": before, "said": said}),
     );
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
-    let scale: usize = args.iter().find_map(|a| a.parse().ok()).unwrap_or(1);
-    let wanted = |name: &str| {
-        let names: Vec<&String> = args.iter().filter(|a| a.parse::<usize>().is_err()).collect();
-        names.is_empty() || names.iter().any(|n| n.as_str() == name)
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    pool.unwrap_or_else(|e| panic!("{e}")).install(|| {
-        if wanted("clustering") {
-            let (values, labels) = activations(50_000 / scale, 512);
-            let case = case(values, labels);
-            timed("activation clustering 50k×512", || examine(&ACTIVATION_CLUSTERING, &case));
+fn part(name: &str, folder: Option<&Path>, size: (usize, usize)) -> std::io::Result<()> {
+    let (n, d) = size;
+    match name {
+        "clustering" => {
+            let case = case(input(folder, name, n, d)?);
+            timed(name, size, || examine(&ACTIVATION_CLUSTERING, &case));
         }
-        if wanted("spectral") {
-            let (values, labels) = activations(50_000 / scale, 2048);
-            let case = case(values, labels);
-            timed("spectral signatures 50k×2048", || examine(&SPECTRAL_SIGNATURES, &case));
+        "spectral" => {
+            let case = case(input(folder, name, n, d)?);
+            timed(name, size, || examine(&SPECTRAL_SIGNATURES, &case));
         }
-        if wanted("labels") {
-            let (p, labels) = probabilities(1_000_000 / scale, 100);
-            timed("label issues 1M×100", || {
-                let confident = study(p.view(), &labels);
-                format!(
-                    "{} issues",
-                    issues(p.view(), &labels, &confident, Filter::PruneByNoiseRate, 1.0).len()
-                )
+        "labels" => {
+            let values: Array2<f64> = input(folder, name, n, d)?;
+            let labels: Vec<usize> = values.column(d).iter().map(|&l| l as usize).collect();
+            let p = values.slice_axis(Axis(1), Slice::from(..d));
+            timed(name, size, || {
+                let confident = study(p, &labels);
+                format!("{} issues", issues(p, &labels, &confident, Filter::PruneByNoiseRate, 1.0).len())
             });
         }
-        if wanted("neighbours") {
-            let (values, _) = activations(50_000 / scale, 512);
-            timed("outliers and near-duplicates 50k×512", || {
+        _ => {
+            let values: Array2<f32> = input(folder, name, n, d)?;
+            timed(name, size, || {
                 let found = nearest(values.view(), 10, Metric::Cosine, &|| Ok::<_, ()>(()));
                 let found = found.unwrap_or_else(|()| panic!("stopped"));
                 let (far, near) = (outlying(&found, Metric::Cosine), duplicates(&found));
                 format!("{} outliers, {} sets", far.outliers.len(), near.sets().len())
             });
+        }
+    }
+    Ok(())
+}
+
+fn main() {
+    let folder = common::option("--folder").map(PathBuf::from);
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    let all = !PARTS.iter().any(|(name, ..)| named.iter().any(|n| n == name));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(common::number("--threads", 1)).build();
+    pool.unwrap_or_else(|e| panic!("{e}")).install(|| {
+        for (name, n, d) in PARTS {
+            if all || named.iter().any(|given| given == name) {
+                let n = common::number("--samples", n);
+                part(name, folder.as_deref(), (n, d)).unwrap_or_else(|e| panic!("{e}"));
+            }
         }
     });
 }

@@ -1,13 +1,16 @@
 //! The case file's cost: appending with a sync each, and opening a journal of 100,000 records (limit: 2 s).
 //!
-//! `cargo bench --bench journal -- [RECORDS] [APPENDS]`
+//! `cargo bench --bench journal -- [RECORDS] [APPENDS] [--json]`
 
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures time and says it")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
+mod common;
 
 use laocoon::case::journal::{self, Journal};
 use laocoon::case::{Event, Session, line};
 use laocoon::evidence::{CaseFile, Limits};
 use laocoon::procedure::Effort;
+use serde_json::json;
 use std::fs;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -60,12 +63,15 @@ fn main() {
     let state = session.state();
     let folded = begun.elapsed();
     assert_eq!((session.len() as u64, state.notes.len() as u64), (records, records - 1));
-    println!(
-        "open: {records} records, {:.1} MB: read and checked in {:.0} ms, folded after {:.0} ms{}",
-        bytes as f64 / 1e6,
-        1e3 * read.as_secs_f64(),
-        1e3 * folded.as_secs_f64(),
-        if records == 100_000 && folded > LIMIT { " – OVER the limit of 2 s" } else { "" }
+    let (read_ms, folded_ms) = (1e3 * read.as_secs_f64(), 1e3 * folded.as_secs_f64());
+    let over = if records == 100_000 && folded > LIMIT { " – OVER the limit of 2 s" } else { "" };
+    common::tell(
+        &format!(
+            "open: {records} records, {:.1} MB: read and checked in {read_ms:.0} ms, folded after {folded_ms:.0} ms{over}",
+            bytes as f64 / 1e6
+        ),
+        &json!({"part": "open", "records": records, "bytes": bytes, "read_ms": read_ms, "folded_ms": folded_ms,
+            "peak_mib": common::peak_mib()}),
     );
 
     let mut journal = Journal::open(folder.path())
@@ -80,7 +86,9 @@ fn main() {
         })
         .collect();
     each.sort_by(f64::total_cmp);
-    let at =
-        |share: f64| each.get((share * (each.len().max(1) - 1) as f64) as usize).copied().unwrap_or(f64::NAN);
-    println!("append and sync: median {:.2} ms, p99 {:.2} ms, {appends} times", at(0.5), at(0.99));
+    let at = |share| common::quantile(&each, share);
+    common::tell(
+        &format!("append and sync: median {:.2} ms, p99 {:.2} ms, {appends} times", at(0.5), at(0.99)),
+        &json!({"part": "append", "median_ms": at(0.5), "p99_ms": at(0.99), "times": appends}),
+    );
 }

@@ -1,13 +1,17 @@
 //! How fast networks run, forward, backward to the input, and in training; beside PyTorch where there is one.
 //!
 //! ```text
-//! cargo bench --bench network -- [--threads N] [--rounds N] [--seconds S] [--only PART] [--compile]
+//! cargo bench --bench network -- [--threads N] [--rounds N] [--seconds S] [--only PART] [--batch N] [--compile] [--json]
 //! ```
+//! With `--write DIR` the networks' descriptions and random weights are written there instead, for `--classes N`.
+//!
 //! With `LAOCOON_TORCH` naming a Python that has `benches/peers/requirements-network.txt`, `benches/peers/network.py` runs the
 //! same weights on the same images, the two sides taking turns; the last column is our rate over PyTorch's best.
 //! `LAOCOON_SIMD=avx2` together with `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2` compares both without AVX-512.
 
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures time and says it")]
+
+mod common;
 
 use laocoon::evidence::{InputSpec, Limits};
 use laocoon::network::description::Description;
@@ -18,7 +22,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -96,10 +100,10 @@ impl Net {
         }
     }
 
-    fn head(mut self) -> Result<Description, Error> {
+    fn head(mut self, classes: usize) -> Result<Description, Error> {
         self.push("globalavgpool", &json!({}));
         self.push("flatten", &json!({}));
-        self.push("linear", &json!({"out_features": 10}));
+        self.push("linear", &json!({"out_features": classes}));
         self.finish()
     }
 
@@ -111,23 +115,23 @@ impl Net {
 }
 
 /// `ResNet-18` for CIFAR (He et al. 2016).
-fn resnet18() -> Result<Description, Error> {
+fn resnet18(classes: usize) -> Result<Description, Error> {
     let mut net = Net::new([3, 32, 32]);
     net.block(64, 3, 1, 1, Some("relu"));
     net.blocks(&[(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)], 64);
-    net.head()
+    net.head(classes)
 }
 
 /// A residual network of three blocks.
-fn resnet8() -> Result<Description, Error> {
+fn resnet8(classes: usize) -> Result<Description, Error> {
     let mut net = Net::new([3, 32, 32]);
     net.block(16, 3, 1, 1, Some("relu"));
     net.blocks(&[(16, 1), (32, 2), (64, 2)], 16);
-    net.head()
+    net.head(classes)
 }
 
 /// Two convolutions, a pool and two fully connected layers, for 28×28 grey images.
-fn smallcnn() -> Result<Description, Error> {
+fn smallcnn(classes: usize) -> Result<Description, Error> {
     let mut net = Net::new([1, 28, 28]);
     for out in [32, 64] {
         net.conv(out, 3, 1, 1, true);
@@ -137,12 +141,12 @@ fn smallcnn() -> Result<Description, Error> {
     net.push("flatten", &json!({}));
     net.push("linear", &json!({"out_features": 128}));
     net.push("relu", &json!({}));
-    net.push("linear", &json!({"out_features": 10}));
+    net.push("linear", &json!({"out_features": classes}));
     net.finish()
 }
 
 /// `MobileNet` v2 with fewer stages, for CIFAR: inverted residuals around depthwise convolutions.
-fn mobilenet() -> Result<Description, Error> {
+fn mobilenet(classes: usize) -> Result<Description, Error> {
     let mut net = Net::new([3, 32, 32]);
     net.block(32, 3, 1, 1, Some("relu6"));
     let mut width = 32;
@@ -158,11 +162,11 @@ fn mobilenet() -> Result<Description, Error> {
         width = out;
     }
     net.block(640, 1, 1, 1, Some("relu6"));
-    net.head()
+    net.head(classes)
 }
 
 /// `VGG-11` with batch normalisation, for CIFAR.
-fn vgg11() -> Result<Description, Error> {
+fn vgg11(classes: usize) -> Result<Description, Error> {
     let mut net = Net::new([3, 32, 32]);
     for (out, pool) in [
         (64, true),
@@ -180,7 +184,7 @@ fn vgg11() -> Result<Description, Error> {
         }
     }
     net.push("flatten", &json!({}));
-    net.push("linear", &json!({"out_features": 10}));
+    net.push("linear", &json!({"out_features": classes}));
     net.finish()
 }
 
@@ -220,16 +224,25 @@ impl Drop for Peer {
     }
 }
 
-/// Images a second, by the median of calls over some seconds.
-fn rate(count: usize, seconds: f64, mut step: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+/// Images a second, by the median of calls over some seconds. With one thread a second is one of CPU time, which other
+/// work on the machine cannot take away.
+fn rate(
+    count: usize,
+    threads: usize,
+    seconds: f64,
+    mut step: impl FnMut() -> Result<(), Error>,
+) -> Result<f64, Error> {
     step()?;
     let (start, mut times) = (Instant::now(), Vec::new());
-    while times.len() < 3 || start.elapsed() < Duration::from_secs_f64(seconds) {
-        let begin = Instant::now();
+    let clock = || if threads == 1 { common::cpu() } else { start.elapsed().as_secs_f64() };
+    while times.len() < 3 || times.iter().sum::<f64>() < seconds {
+        let begin = clock();
         step()?;
-        times.push(begin.elapsed().as_secs_f64());
+        times.push(clock() - begin);
     }
-    Ok(count as f64 / median(&mut times))
+    let (mean, middle) = (times.iter().sum::<f64>() / times.len() as f64, median(&mut times));
+    // A call may be shorter than the step in which a system counts CPU time.
+    Ok(count as f64 / if middle > 0.0 { middle } else { mean })
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -271,54 +284,80 @@ struct Arguments {
     rounds: usize,
     seconds: f64,
     only: String,
+    batches: Vec<usize>,
     compile: bool,
 }
 
 fn arguments() -> Result<Arguments, Error> {
-    let all: Vec<String> = std::env::args().collect();
-    let after = |name: &str| all.iter().position(|a| a == name).and_then(|i| all.get(i + 1));
+    let after = common::option;
     Ok(Arguments {
-        threads: after("--threads").map_or(Ok(2), |v| v.parse())?,
-        rounds: after("--rounds").map_or(Ok(5), |v| v.parse())?,
+        threads: common::number("--threads", 2),
+        rounds: common::number("--rounds", 5),
         seconds: after("--seconds").map_or(Ok(0.5), |v| v.parse())?,
-        only: after("--only").cloned().unwrap_or_default(),
-        compile: all.iter().any(|a| a == "--compile"),
+        only: after("--only").unwrap_or_default(),
+        batches: after("--batch").map_or(Ok(vec![32, 128]), |v| v.parse().map(|b| vec![b]))?,
+        compile: std::env::args().any(|a| a == "--compile"),
     })
 }
 
 fn main() -> Result<(), Error> {
     let arguments = arguments()?;
+    let classes = common::number("--classes", 10);
+    if let Some(folder) = common::option("--write") {
+        return write(Path::new(&folder), &arguments.only, classes);
+    }
     let folder = tempfile::tempdir()?;
     rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build_global()?;
     let mut peer = std::env::var("LAOCOON_TORCH")
         .ok()
         .map(|python| Peer::start(&python, folder.path(), arguments.threads, arguments.compile))
         .transpose()?;
-    println!("{} threads, {}", arguments.threads, laocoon_kernels::Level::best().name());
-    if let Some(peer) = &mut peer {
-        println!("{}", peer.ask("about")?["about"].as_str().unwrap_or_default());
-    }
-    println!(
-        "{:<12}{:>6}  {:<9}{:>9}{:>9}{:>7}  mode",
-        "network", "batch", "pass", "images/s", "PyTorch", "ratio"
+    let kernels = laocoon_kernels::Level::best().name();
+    let about = peer.as_mut().map(|peer| peer.ask("about")).transpose()?.unwrap_or_default();
+    common::tell(
+        &format!("{} threads, {kernels}\n{}", arguments.threads, about["about"].as_str().unwrap_or_default()),
+        &json!({"threads": arguments.threads, "kernels": kernels, "peer": about}),
     );
+    if !common::json() {
+        let heads = ("network", "batch", "pass", "images/s", "PyTorch", "ratio");
+        println!(
+            "{:<12}{:>6}  {:<9}{:>9}{:>9}{:>7}  mode",
+            heads.0, heads.1, heads.2, heads.3, heads.4, heads.5
+        );
+    }
     let networks = [
-        ("resnet18", resnet18()?, true, false),
-        ("smallcnn", smallcnn()?, true, true),
-        ("mobilenet", mobilenet()?, true, false),
-        ("vgg11", vgg11()?, true, false),
-        ("resnet8", resnet8()?, true, true),
+        ("resnet18", resnet18(classes)?, true, false),
+        ("smallcnn", smallcnn(classes)?, true, true),
+        ("mobilenet", mobilenet(classes)?, true, false),
+        ("vgg11", vgg11(classes)?, true, false),
+        ("resnet8", resnet8(classes)?, true, true),
     ];
     for (name, description, rest, train) in networks {
         if name.contains(&arguments.only) {
             network(&arguments, name, &description, rest, train, folder.path(), peer.as_mut())?;
         }
     }
-    if let Some(peer) = &mut peer {
-        let mib = peer.ask("memory")?["mib"].as_f64().unwrap_or_default();
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let own = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).map_or("?", str::trim);
-        println!("peak memory of the process: {own}; PyTorch {:.0} kB", mib * 1024.0);
+    let theirs = peer.as_mut().map(|peer| peer.ask("memory")).transpose()?.unwrap_or_default()["mib"].clone();
+    common::tell(
+        &format!("peak memory in MiB: {:.0}; PyTorch {theirs}", common::peak_mib()),
+        &json!({"ours_mib": common::peak_mib(), "peer_mib": theirs}),
+    );
+    Ok(())
+}
+
+/// Descriptions and random weights for other programs and for a scan.
+fn write(folder: &Path, only: &str, classes: usize) -> Result<(), Error> {
+    let networks = [
+        ("resnet18", resnet18(classes)?),
+        ("smallcnn", smallcnn(classes)?),
+        ("mobilenet", mobilenet(classes)?),
+        ("vgg11", vgg11(classes)?),
+        ("resnet8", resnet8(classes)?),
+    ];
+    for (name, description) in networks.into_iter().filter(|(name, _)| name.contains(only)) {
+        let graph = initialise(&description, 1, &Limits::default())?;
+        std::fs::write(folder.join(format!("{name}.json")), description.to_json()?)?;
+        std::fs::write(folder.join(format!("{name}.safetensors")), save::safetensors(&graph)?)?;
     }
     Ok(())
 }
@@ -336,11 +375,12 @@ fn network(
     let input: InputSpec = description.input_spec();
     let [c, h, w] = input.shape;
     let mut state = 1u32;
-    let images = Array4::from_shape_simple_fn((128, c, h, w), || {
+    let most = arguments.batches.iter().copied().max().unwrap_or(8).max(8);
+    let images = Array4::from_shape_simple_fn((most, c, h, w), || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / (1 << 24) as f32
     });
-    let labels: Vec<usize> = (0..128).map(|i| i % 10).collect();
+    let labels: Vec<usize> = (0..most).map(|i| i % 10).collect();
     std::fs::write(folder.join(format!("{name}.json")), description.to_json()?)?;
     std::fs::write(folder.join(format!("{name}.safetensors")), save::safetensors(&graph)?)?;
     let stored = laocoon::evidence::safetensors::Stored::from(images.view().into_dyn());
@@ -356,19 +396,22 @@ fn network(
         let theirs: Vec<f64> = serde_json::from_value(theirs["logits"].clone())?;
         let top = theirs.iter().fold(0.0f64, |m, v| m.max(v.abs()));
         let gap = ours.iter().zip(&theirs).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-        println!("{name}: logits differ by {:.1e} of the largest", gap / top);
+        common::tell(
+            &format!("{name}: logits differ by {:.1e} of the largest", gap / top),
+            &json!({"network": name, "logits_differ": gap / top}),
+        );
     }
     let passes: &[&str] = match (rest, train) {
         (true, true) => &["forward", "gradient", "train"],
         (true, false) => &["forward", "gradient"],
         _ => &["train"],
     };
-    for batch in [32, 128] {
+    for &batch in &arguments.batches {
         for &what in passes {
             let x = images.slice_axis(Axis(0), (0..batch).into());
             let (mut ours, mut theirs, mut mode) = (Vec::new(), Vec::new(), String::new());
             for _ in 0..arguments.rounds {
-                ours.push(rate(batch, arguments.seconds, || {
+                ours.push(rate(batch, arguments.threads, arguments.seconds, || {
                     step(what, &model, &mut trainer, x.view(), &labels[..batch])
                 })?);
                 if let Some(peer) = peer.as_deref_mut() {
@@ -377,14 +420,14 @@ fn network(
                     answer["mode"].as_str().unwrap_or_default().clone_into(&mut mode);
                 }
             }
+            let facts = json!({"network": name, "batch": batch, "pass": what, "ours": ours, "peer": theirs, "mode": mode});
             let ours = median(&mut ours);
-            if theirs.is_empty() {
-                println!("{name:<12}{batch:>6}  {what:<9}{ours:>9.0}");
-            } else {
+            let mut words = format!("{name:<12}{batch:>6}  {what:<9}{ours:>9.0}");
+            if !theirs.is_empty() {
                 let theirs = median(&mut theirs);
-                let ratio = ours / theirs;
-                println!("{name:<12}{batch:>6}  {what:<9}{ours:>9.0}{theirs:>9.0}{ratio:>7.2}  {mode}");
+                words = format!("{words}{theirs:>9.0}{:>7.2}  {mode}", ours / theirs);
             }
+            common::tell(&words, &facts);
         }
     }
     Ok(())

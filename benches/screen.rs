@@ -1,13 +1,15 @@
 //! The workbench's quickness: from a key to its finished picture while four investigations compute, and drawing alone.
 //!
-//! `cargo bench --bench screen -- [KEYS]`
+//! `cargo bench --bench screen -- [KEYS] [--json]`
 //!
 //! Four sessions of the shipped case run one detector each, with as many threads as the machine has cores, so the drawing
 //! thread has to fight for its core. A second thread presses keys at an uneven pace; a key's time runs from the press to
 //! the finished picture, the wait for the drawing thread to be woken included. Limits: p99 50 ms from key to picture at
 //! 80×24, 5 ms for a picture at 200×60.
 
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench measures time and says it")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
+mod common;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use laocoon::evidence::{CaseFile, Limits};
@@ -17,6 +19,7 @@ use laocoon::tui::app::{App, Next};
 use laocoon::tui::theme::{Depth, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc;
@@ -53,17 +56,17 @@ fn press(c: char) -> Event {
     Event::Key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
-fn told(name: &str, mut each: Vec<f64>, limit: f64) {
+fn told(part: &str, name: &str, mut each: Vec<f64>, limit: f64) {
     each.sort_by(f64::total_cmp);
-    let at =
-        |share: f64| each.get((share * (each.len().max(1) - 1) as f64) as usize).copied().unwrap_or(f64::NAN);
+    let at = |share| common::quantile(&each, share);
     let over = if at(0.99) > limit { format!(" – OVER the limit of {limit} ms") } else { String::new() };
-    println!(
-        "{name}: median {:.2} ms, p99 {:.2} ms, most {:.2} ms, {} times{over}",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        each.len()
+    let (median, p99, most) = (at(0.5), at(0.99), at(1.0));
+    common::tell(
+        &format!(
+            "{name}: median {median:.2} ms, p99 {p99:.2} ms, most {most:.2} ms, {} times{over}",
+            each.len()
+        ),
+        &json!({"part": part, "name": name, "median_ms": median, "p99_ms": p99, "most_ms": most, "times": each.len()}),
     );
 }
 
@@ -81,7 +84,11 @@ fn main() {
     while running(&at_work) < DETECTORS.len() && begun.elapsed() < Duration::from_mins(5) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    println!("{} of {} detectors run, on {} cores", running(&at_work), DETECTORS.len(), cores());
+    let at_first = running(&at_work);
+    common::tell(
+        &format!("{at_first} of {} detectors run, on {} cores", DETECTORS.len(), cores()),
+        &json!({"part": "detectors", "running": at_first, "cores": cores()}),
+    );
 
     let shown = at_work.remove(0);
     let mut app = App::new(Box::new(shown), Theme::of(Depth::True), None);
@@ -99,9 +106,10 @@ fn main() {
     loop {
         match pressed.recv_timeout(Duration::from_millis(40)) {
             Ok((at, event)) => {
-                if app.handle(&event) == Next::Leave {
-                    println!("the keys left the workbench: a mistake in this bench");
-                }
+                assert!(
+                    app.handle(&event) != Next::Leave,
+                    "the keys left the workbench: a mistake in this bench"
+                );
                 app.poll();
                 terminal.draw(|frame| app.draw(frame)).unwrap_or_else(|e| panic!("{e}"));
                 times.push(1e3 * at.elapsed().as_secs_f64());
@@ -114,8 +122,12 @@ fn main() {
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
     }
-    println!("{} of the other {} still run", running(&at_work), at_work.len());
-    told("key to picture, 80×24, at work", times, 50.0);
+    let still = running(&at_work);
+    common::tell(
+        &format!("{still} of the other {} still run", at_work.len()),
+        &json!({"part": "detectors at the end", "running": still}),
+    );
+    told("key", "key to picture, 80×24, at work", times, 50.0);
     let _ = presser.join();
 
     let mut large = Terminal::new(TestBackend::new(200, 60)).unwrap_or_else(|e| panic!("{e}"));
@@ -130,7 +142,7 @@ fn main() {
         large.draw(|frame| app.draw(frame)).unwrap_or_else(|e| panic!("{e}"));
         each.push(1e3 * begun.elapsed().as_secs_f64());
     }
-    told("a picture at 200×60, every pane, at rest", each, 5.0);
+    told("frame", "a picture at 200×60, every pane, at rest", each, 5.0);
 }
 
 fn cores() -> usize {

@@ -1,41 +1,42 @@
-"""ART and cleanlab on the same kind of data as benches/data.rs, one thread.
+"""ART and cleanlab over the inputs that benches/data.rs has left in a folder: one part, one line of JSON.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benches/peers/data.py [SCALE] [clustering spectral labels neighbours]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benches/peers/data.py clustering|spectral|labels|neighbours SAMPLES FOLDER
 """
-import resource
+import json
 import sys
 import time
 
 import numpy as np
 
-ARGS = sys.argv[1:]
-SCALE = next((int(a) for a in ARGS if a.isdigit()), 1)
-NAMES = [a for a in ARGS if not a.isdigit()]
+NAME, SAMPLES, FOLDER = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
 
-def wanted(name):
-    return not NAMES or name in NAMES
+def read(kind, columns, stored):
+    values = np.fromfile(f"{FOLDER}/{kind}-{SAMPLES}x{columns}.f32", dtype="<f4")
+    return values.reshape(SAMPLES, stored)
 
 
-def activations(n, d):
-    rng = np.random.default_rng(0)
-    means = rng.standard_normal((10, d), dtype=np.float32)
-    labels = np.arange(n) % 10
-    values = means[labels] + rng.standard_normal((n, d), dtype=np.float32)
-    planted = (labels == 7) & (np.arange(n) % 500 == 7)
-    values[planted, :8] += 6
-    return values, labels
+def activations(d):
+    return read("activations", d, d), np.arange(SAMPLES) % 10
 
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def status(field):
+    with open("/proc/self/status", encoding="utf-8") as f:
+        return next(float(line.split()[1]) / 1024 for line in f if line.startswith(field))
 
 
-def timed(name, what):
-    before, start, cpu = peak(), time.perf_counter(), time.process_time()
+def timed(d, what):
+    try:
+        # The peak from here on.
+        with open("/proc/self/clear_refs", "w", encoding="utf-8") as f:
+            f.write("5")
+    except OSError:
+        pass
+    before, start, cpu = status("VmRSS"), time.perf_counter(), time.process_time()
     said = what()
-    print(f"{name}: {time.perf_counter() - start:.2f} s, {time.process_time() - cpu:.2f} s of CPU, "
-          f"peak {peak()} MB (input {before} MB), {said}", flush=True)
+    print(json.dumps({"part": NAME, "samples": SAMPLES, "columns": d, "seconds": time.perf_counter() - start,
+                      "cpu": time.process_time() - cpu, "peak_mib": status("VmHWM"), "input_mib": before,
+                      "said": str(said)}), flush=True)
 
 
 class Recorded:
@@ -56,39 +57,35 @@ class Recorded:
 def clustering():
     from art.defences.detector.poison import ActivationDefence
 
-    x, labels = activations(50_000 // SCALE, 512)
+    x, labels = activations(512)
     y = np.eye(10, dtype=np.float32)[labels]
     defence = ActivationDefence(Recorded(10), x, y)
-    timed("ART activation clustering 50k x 512", lambda: sum(
-        1 for clean in defence.detect_poison(nb_clusters=2, nb_dims=10, reduce="PCA")[1] if not clean))
+    timed(512, lambda: "{} not clean".format(sum(
+        1 for clean in defence.detect_poison(nb_clusters=2, nb_dims=10, reduce="PCA")[1] if not clean)))
 
 
 def spectral():
     from art.defences.detector.poison import SpectralSignatureDefense
 
-    x, labels = activations(50_000 // SCALE, 2048)
+    x, labels = activations(2048)
     y = np.eye(10, dtype=np.float32)[labels]
     defence = SpectralSignatureDefense(Recorded(10), x, y, expected_pp_poison=0.05, batch_size=128, eps_multiplier=1.5)
-    timed("ART spectral signatures 50k x 2048", lambda: sum(1 for c in defence.detect_poison()[1] if not c))
+    timed(2048, lambda: "{} not clean".format(sum(1 for c in defence.detect_poison()[1] if not c)))
 
 
 def labels():
     from cleanlab.filter import find_label_issues
 
-    rng = np.random.default_rng(0)
-    n, k = 1_000_000 // SCALE, 100
-    shows = rng.integers(0, k, n)
-    p = np.exp(rng.standard_normal((n, k), dtype=np.float32))
-    p[np.arange(n), shows] *= np.exp(3) * k / 10
-    p /= p.sum(axis=1, keepdims=True)
-    given = np.where(rng.random(n) < 0.04, rng.integers(0, k, n), shows)
-    timed("cleanlab label issues 1M x 100", lambda: f"{find_label_issues(given, p, n_jobs=1).sum()} issues")
+    stored = read("probabilities", 100, 101)
+    p, given = np.ascontiguousarray(stored[:, :100]), stored[:, 100].astype(int)
+    del stored
+    timed(100, lambda: f"{find_label_issues(given, p, n_jobs=1).sum()} issues")
 
 
 def neighbours():
     from cleanlab import Datalab
 
-    x, given = activations(50_000 // SCALE, 512)
+    x, given = activations(512)
 
     def run():
         lab = Datalab(data={"label": given}, label_name="label", verbosity=0)
@@ -96,9 +93,7 @@ def neighbours():
         found = lab.get_issues()
         return f"{found['is_outlier_issue'].sum()} outliers, {found['is_near_duplicate_issue'].sum()} near-duplicates"
 
-    timed("Datalab outliers and near-duplicates 50k x 512", run)
+    timed(512, run)
 
 
-for step in (clustering, spectral, labels, neighbours):
-    if wanted(step.__name__):
-        step()
+{"clustering": clustering, "spectral": spectral, "labels": labels, "neighbours": neighbours}[NAME]()

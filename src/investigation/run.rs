@@ -52,7 +52,7 @@ impl Watch {
         &self,
         register: &[Item],
         ids: &[String],
-        goes_on: &dyn Fn() -> bool,
+        goes_on: &(dyn Fn() -> bool + Sync),
     ) -> Vec<Changed> {
         let look = |item: &Item| {
             let print = self.prints.get(&item.id)?;

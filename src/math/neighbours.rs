@@ -7,6 +7,8 @@ use rayon::prelude::*;
 const BLOCK: usize = 512;
 /// Candidates kept beyond k by the single-precision pass; their order is then found in double precision.
 const SPARE: usize = 6;
+/// Distances compared with their bounds at a time.
+const LANES: usize = 16;
 
 /// How far two rows are apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,11 @@ pub struct Neighbours {
 ///
 /// # Errors
 /// What `check` returns.
+#[expect(
+    clippy::too_many_lines,
+    clippy::needless_bitwise_bool,
+    reason = "one pass over all pairs; lazy operators would keep the comparisons from being done side by side"
+)]
 pub fn nearest<E: Send>(
     samples: ArrayView2<f32>,
     k: usize,
@@ -80,10 +87,10 @@ pub fn nearest<E: Send>(
         let later: Vec<usize> = bands.iter().copied().filter(|&b| b >= from).collect();
         let (done, open) = best.split_at_mut(from);
         let _ = done;
-        let (own, others) = open.split_at_mut(to - from);
+        let (own, rest) = open.split_at_mut(to - from);
         let own_square = &squares.as_slice().unwrap_or(&[])[from..to];
         let tasks: Vec<(usize, &mut [Best])> = {
-            let mut rest = others;
+            let mut rest = rest;
             let mut tasks = vec![(from, &mut [][..])];
             for &start in &later[1..] {
                 let (head, tail) = rest.split_at_mut((start + BLOCK).min(n) - start);
@@ -92,24 +99,48 @@ pub fn nearest<E: Send>(
             }
             tasks
         };
+        let before = &*own;
         let found: Vec<Vec<Best>> = tasks
             .into_par_iter()
             .map(|(start, columns)| {
                 let end = (start + BLOCK).min(n);
                 let block = rows.slice_axis(Axis(0), Slice::from(start..end));
                 let products = band.dot(&block.t());
-                let mut mine = vec![Best::new(kept); to - from];
+                // Of a single column the product comes in the other order.
+                let products = products.as_standard_layout();
+                // What is no better than what the earlier bands left is not even looked at: few are.
+                let mut mine: Vec<Best> = before.iter().map(|b| Best::below(kept, b.worst)).collect();
+                let others = &squares.as_slice().unwrap_or(&[])[start..end];
+                let mut bounds: Vec<f32> = columns.iter().map(|b| b.worst.0).collect();
                 for (i, line) in products.rows().into_iter().enumerate() {
-                    let square = own_square[i];
-                    for (j, &product) in line.iter().enumerate() {
-                        let distance = square + squares[start + j] - 2.0 * product;
-                        if start == from {
+                    let (square, line) = (own_square[i], line.to_slice().unwrap_or(&[]));
+                    if start == from {
+                        for (j, (&product, &other)) in line.iter().zip(others).enumerate() {
                             if i != j {
-                                mine[i].offer(distance, (start + j) as u32);
+                                mine[i].offer(square + other - 2.0 * product, (start + j) as u32);
                             }
-                        } else {
+                        }
+                        continue;
+                    }
+                    for first in (0..line.len()).step_by(LANES) {
+                        let last = (first + LANES).min(line.len());
+                        let (line, others) = (&line[first..last], &others[first..last]);
+                        let bound = mine[i].worst.0;
+                        let near = line.iter().zip(others).zip(&bounds[first..last]).fold(
+                            false,
+                            |near, ((&product, &other), &column)| {
+                                let distance = square + other - 2.0 * product;
+                                near | (distance <= bound) | (distance <= column)
+                            },
+                        );
+                        if !near {
+                            continue;
+                        }
+                        for (j, (&product, &other)) in (first..last).zip(line.iter().zip(others)) {
+                            let distance = square + other - 2.0 * product;
                             mine[i].offer(distance, (start + j) as u32);
                             columns[j].offer(distance, (from + i) as u32);
+                            bounds[j] = columns[j].worst.0;
                         }
                     }
                 }
@@ -177,6 +208,11 @@ impl Best {
         Self { items: Vec::new(), most, worst: (f32::INFINITY, u32::MAX) }
     }
 
+    /// Takes only what comes before `worst`.
+    fn below(most: usize, worst: (f32, u32)) -> Self {
+        Self { worst, ..Self::new(most) }
+    }
+
     #[inline]
     fn offer(&mut self, distance: f32, index: u32) {
         if distance <= self.worst.0 {
@@ -234,6 +270,16 @@ mod tests {
                 assert_eq!((got.indices[[1, 0]], got.distances[[1, 0]]), (4, 0.0));
             }
         }
+    }
+
+    #[test]
+    fn a_single_column_and_several_bands() {
+        // Steps that grow: the nearest are the neighbours in order, one side or the other.
+        let samples = Array2::from_shape_fn((1100, 1), |(i, _)| (i * i) as f32);
+        let got = of(&samples, 2, Metric::Euclidean);
+        assert_eq!(got.indices.row(600).to_vec(), [599, 601]);
+        assert_eq!(got.distances.row(600).to_vec(), [1199.0, 1201.0]);
+        assert_eq!(got.indices.row(1099).to_vec(), [1098, 1097]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const CHUNK: usize = 1 << 20;
 
 /// Listens to a long read: bytes done and in total; `false` stops it.
-pub type Progress<'a> = &'a dyn Fn(u64, u64) -> bool;
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) -> bool + Sync);
 
 /// A progress callback that neither reports nor stops.
 pub fn quiet(_: u64, _: u64) -> bool {

@@ -128,3 +128,24 @@ fn text_must_be_text() {
     );
     assert_eq!(read(b"a\0").unwrap_err().code, "text.utf8");
 }
+
+#[test]
+fn a_folder_has_one_digest_at_any_number_of_threads_and_its_first_error_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..600 {
+        fs::write(dir.path().join(format!("{n:03}")), format!("file {n}")).unwrap();
+    }
+    let with = |threads: usize, progress: Progress| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| digest_folder(dir.path(), &Limits::default(), progress))
+    };
+    let one = with(1, &quiet).unwrap();
+    assert_eq!((one.files.len(), one.bytes), (600, (0..600).map(|n| format!("file {n}").len() as u64).sum()));
+    assert_eq!(one.files[7].sha256, sha256(b"file 7"));
+    assert_eq!(with(4, &quiet).unwrap(), one);
+    // Progress counts files, and a stop is heard between and within them.
+    assert_eq!(code(with(4, &|done, total| total == 600 && done < 100)), "intake.stopped");
+    let names: Vec<_> = ["003", "gone-a", "gone-b"].map(PathBuf::from).into();
+    let missing = digest_listed(dir.path(), &names, &quiet).unwrap_err();
+    assert!(missing.to_string().contains("gone-a"), "{missing}");
+}
