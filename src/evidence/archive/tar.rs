@@ -1,11 +1,10 @@
 //! tar: headers of 512 octal-numbered bytes, read without trusting any of them.
 
 use super::{Oddity, climbs};
+use crate::evidence::limits::{Limits, cap};
 use crate::evidence::text;
 use std::collections::HashSet;
 
-/// Members looked at.
-const MEMBERS: usize = 65_536;
 const BLOCK: usize = 512;
 
 /// A member.
@@ -47,7 +46,7 @@ fn sum_is_right(header: &[u8]) -> bool {
 
 /// Reads a tar archive.
 pub fn read(bytes: &[u8]) -> Tar<'_> {
-    let mut out = Tar::default();
+    let (mut out, limits) = (Tar::default(), Limits::in_force());
     let (mut at, mut long, mut seen) = (0usize, None::<String>, HashSet::new());
     while let Some(header) = bytes.get(at..at + BLOCK) {
         if header.iter().all(|&b| b == 0) {
@@ -60,8 +59,8 @@ pub fn read(bytes: &[u8]) -> Tar<'_> {
             odd("tar.header", "", "a header whose sum is wrong".to_owned());
             break;
         }
-        if out.members.len() >= MEMBERS {
-            odd("zip.limit", "", format!("more than {MEMBERS} members"));
+        if out.members.len() >= limits.archive_entries {
+            odd("zip.limit", "", format!("too many members: {}", cap!(limits, archive_entries)));
             break;
         }
         let field = |range: std::ops::Range<usize>| {

@@ -1,5 +1,6 @@
 //! Unpacking one compressed stream, never beyond a cap.
 
+use crate::evidence::Limits;
 use std::io::Read;
 
 /// How bytes are compressed.
@@ -67,6 +68,8 @@ impl Packing {
     /// Unpacks at most `cap` bytes. Every member of a gzip, bzip2 or xz file of several is unpacked.
     pub fn unpack(self, packed: &[u8], cap: u64) -> Unpacked {
         let mut rest = packed;
+        // The size of an xz or lzma dictionary is a claim of the file.
+        let dictionary = Limits::in_force().dictionary_kib;
         match self {
             Self::Gzip => read(flate2::bufread::MultiGzDecoder::new(&mut rest), cap).using(packed.len()),
             Self::Zlib => {
@@ -83,18 +86,15 @@ impl Packing {
             }
             Self::Bzip2 => read(bzip2::bufread::MultiBzDecoder::new(&mut rest), cap).using(packed.len()),
             Self::Xz => {
-                read(lzma_rust2::XzReader::new_mem_limit(&mut rest, true, LZMA_KIB), cap).using(packed.len())
+                read(lzma_rust2::XzReader::new_mem_limit(&mut rest, true, dictionary), cap).using(packed.len())
             }
-            Self::Lzma => match lzma_rust2::LzmaReader::new_mem_limit(&mut rest, LZMA_KIB, None) {
+            Self::Lzma => match lzma_rust2::LzmaReader::new_mem_limit(&mut rest, dictionary, None) {
                 Ok(reader) => read(reader, cap).using(packed.len()),
                 Err(e) => Unpacked { error: Some(e.to_string()), ..Unpacked::default() },
             },
         }
     }
 }
-
-/// Memory for the dictionary of an xz or lzma stream, in KiB: its size is a claim of the file.
-const LZMA_KIB: u32 = 64 << 10;
 
 impl Unpacked {
     fn using(mut self, used: usize) -> Self {

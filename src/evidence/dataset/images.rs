@@ -1,6 +1,7 @@
 //! Image files to pixels: size and type checked before decoding, nothing resized, nothing recoloured unless it is
 //! lossless.
 
+use crate::evidence::limits::cap;
 use super::{DataSet, Expect, Pixels};
 use crate::evidence::intake::{Bytes, FolderDigest, Progress, read};
 use crate::evidence::{EvidenceError, Limits, Untrusted};
@@ -60,8 +61,8 @@ pub(super) fn decode_all(
         return Err(whole("data.empty", "there are no images".to_owned()));
     };
     if files.len() > source.limits.samples {
-        let (n, cap) = (files.len(), source.limits.samples);
-        return Err(whole("data.limit", format!("{n} images, the cap is {cap} (samples)")));
+        let (n, cap) = (files.len(), cap!(source.limits, samples));
+        return Err(whole("data.limit", format!("{n} images, {cap}")));
     }
     let (size, reference) = match expect.shape {
         Some([_, h, w]) => ((h, w), "the model's input".to_owned()),
@@ -70,10 +71,10 @@ pub(super) fn decode_all(
     // Two bytes per value: an image as decoded and its place in the array.
     let bytes = [files.len(), size.0, size.1, 3, 2].iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
     if bytes.is_none_or(|b| b > source.limits.unpacked_bytes) {
-        let (n, (h, w), cap) = (files.len(), size, source.limits.unpacked_bytes);
+        let (n, (h, w), cap) = (files.len(), size, cap!(source.limits, unpacked_bytes));
         return Err(whole(
             "data.limit",
-            format!("{n} images of {h}×{w} take more than {cap} bytes (unpacked_bytes)"),
+            format!("{n} images of {h}×{w} take too many bytes: {cap}"),
         ));
     }
     let (mut decoded, mut bad) = (Vec::with_capacity(files.len()), Vec::new());
@@ -171,7 +172,7 @@ fn size_of(bytes: &Bytes, name: &Path, limits: &Limits) -> Result<(usize, usize)
     };
     if w.max(h) > limits.image_side {
         let reason =
-            format!("it says it is {w}×{h} pixels, the cap is {} a side (image_side)", limits.image_side);
+            format!("it says it is {w}×{h} pixels; of a side, {}", cap!(limits, image_side));
         return Err(EvidenceError::whole(name, "image.size", reason));
     }
     Ok((h as usize, w as usize))

@@ -90,7 +90,11 @@ pub fn text_of(bytes: &Bytes) -> Result<String, EvidenceError> {
     }
 }
 
-fn read_capped(path: &Path, cap: u64, name: &str, progress: Progress) -> Result<Bytes, EvidenceError> {
+/// As [`read_with`], of at most `cap` bytes, which the message calls by the `name` of its row in the table.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read_capped(path: &Path, cap: u64, name: &str, progress: Progress) -> Result<Bytes, EvidenceError> {
     let opened = open::regular(path)?;
     let size = opened.size_within(cap, name)?;
     let mut data = Vec::new();

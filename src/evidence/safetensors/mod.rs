@@ -8,6 +8,7 @@ mod write;
 pub use super::array::{Dtype, RawArray};
 pub use write::{Stored, WriteError, write};
 
+use crate::evidence::limits::cap;
 use super::{EvidenceError, Limits, Untrusted};
 use header::{Entry, Problem};
 use std::collections::BTreeMap;
@@ -113,7 +114,7 @@ fn split<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(&'a str, &'a [u8]), Pr
     };
     let length = u64::from_le_bytes(*length);
     if length > limits.header_bytes {
-        let reason = format!("header of {length} bytes, the cap is {} (header_bytes)", limits.header_bytes);
+        let reason = format!("header of {length} bytes, {}", cap!(limits, header_bytes));
         return Err(Problem::new("byte 0", "st.header.too_large", reason));
     }
     let header = usize::try_from(length).ok().and_then(|n| rest.split_at_checked(n));
@@ -175,8 +176,8 @@ fn check_layout(entries: &[Entry], data: u64, limits: &Limits) -> Result<(), Pro
             );
         }
         if elements > limits.tensor_elements {
-            let cap = limits.tensor_elements;
-            return problem("st.limit", format!("{elements} elements, the cap is {cap} (tensor_elements)"));
+            let cap = cap!(limits, tensor_elements);
+            return problem("st.limit", format!("{elements} elements, {cap}"));
         }
     }
     let mut at = 0;

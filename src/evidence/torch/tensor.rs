@@ -1,5 +1,6 @@
 //! One tensor: the call that would rebuild it, its view of a storage, and its numbers in row-major order.
 
+use crate::evidence::limits::cap;
 use super::container::{Container, Place, Storages};
 use crate::evidence::Limits;
 use crate::evidence::array::Dtype;
@@ -147,8 +148,8 @@ pub(super) fn view<'a>(
     };
     if shape.len() != strides.len() || shape.len() > limits.rank {
         return Err(bounds(format!(
-            "shape {shape:?} with strides {strides:?} (the cap 'rank' is {})",
-            limits.rank
+            "shape {shape:?} with strides {strides:?} ({})",
+            cap!(limits, rank)
         )));
     }
     let width = dtype.bitsize() / 8;
@@ -168,9 +169,8 @@ pub(super) fn view<'a>(
     let fits = |n: Option<usize>| n.is_some_and(|n| n as u64 <= stored.min(limits.tensor_elements));
     if !fits(last) || !fits(count) {
         return Err(bounds(format!(
-            "shape {shape:?} with strides {strides:?} from {offset} does not fit its storage of {stored} numbers (the \
-             cap 'tensor_elements' is {})",
-            limits.tensor_elements
+            "shape {shape:?} with strides {strides:?} from {offset} does not fit its storage of {stored} numbers ({})",
+            cap!(limits, tensor_elements)
         )));
     }
     let place = storages.get(named.key).copied().ok_or_else(|| {

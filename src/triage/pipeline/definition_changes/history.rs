@@ -1,5 +1,6 @@
 //! Which commits changed the accused files, and whether they were signed and reviewed.
 
+use crate::evidence::limits::{Limits, cap};
 use super::super::git::{Commit, Oid, Repository, blob, short};
 use super::super::material::Folder;
 use super::super::moment;
@@ -10,8 +11,7 @@ use crate::procedure::{Concern, Confidence, Severity};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 
-/// Commits that are walked, and files that are followed.
-const COMMITS: usize = 2_000;
+/// Files that are followed.
 const FILES: usize = 50;
 
 /// Share of other commits that must be signed (or reviewed) before one that is not stands out.
@@ -76,11 +76,11 @@ fn walk(
     let mut changed: Vec<(Commit, Vec<String>)> = Vec::new();
     let mut others = Vec::new();
     while let Some((_, id)) = queue.pop() {
-        if done.len() > COMMITS {
+        if done.len() > Limits::in_force().commits {
             seen.push(Sighting::note(
                 "history.cut",
                 (".git", 0),
-                format!("only {COMMITS} commits were walked"),
+                format!("not all commits were walked: {}", cap!(Limits::in_force(), commits)),
             ));
             break;
         }
