@@ -7,10 +7,14 @@ mod background;
 mod conduct;
 mod intake;
 mod options;
+#[cfg(test)]
+mod panics;
 mod plan;
 mod rerun;
 mod run;
 mod scribe;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod tests;
 

@@ -50,7 +50,7 @@ impl Pickle<'_> {
         }
         self.rest = at as u64..end as u64;
         if self.streams.len() >= caps.streams && at < end {
-            self.fault(at, Fault::Limit("10,000 pickles in one file"));
+            self.fault(at, Fault::Limit("pickle_streams"));
         }
         if !self.torch_legacy {
             self.hunt(at, end, caps);

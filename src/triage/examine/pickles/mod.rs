@@ -561,3 +561,11 @@ pub(super) fn is_dangerous(module: &str, name: &str) -> bool {
         Standing::Dangerous(_) | Standing::SideEffect | Standing::Unprintable | Standing::Function
     )
 }
+
+/// The tables of names, for the test that switches single ones off.
+#[cfg(test)]
+pub(super) fn tables() -> Vec<(&'static str, Vec<String>)> {
+    let known = known::tables().into_iter();
+    let owned = |all: Vec<&str>| all.into_iter().map(str::to_owned).collect();
+    allowed::tables().into_iter().chain(known.map(|(table, all)| (table, owned(all)))).collect()
+}
