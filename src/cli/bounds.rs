@@ -26,7 +26,8 @@ pub fn size(text: &str) -> Result<Size, String> {
 
 /// Reads `90s`, `10m`, `1h30m`, `500ms`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{}' is no duration; write 90s, 10m or 1h30m", crate::evidence::text::visible(text));
+    let wrong =
+        || format!("'{}' is no duration; write 90s, 10m or 1h30m", crate::evidence::text::visible(text));
     let (mut rest, mut total) = (text.trim(), 0u64);
     if rest.is_empty() {
         return Err(wrong());
@@ -46,7 +47,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         total = number.checked_mul(unit).and_then(|n| total.checked_add(n)).ok_or_else(wrong)?;
         rest = &tail[letters..];
     }
-    if total == 0 { Err("a deadline of nothing ends everything".to_owned()) } else { Ok(Duration::from_millis(total)) }
+    if total == 0 {
+        Err("a deadline of nothing ends everything".to_owned())
+    } else {
+        Ok(Duration::from_millis(total))
+    }
 }
 
 impl CaseOptions {

@@ -110,7 +110,11 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
     )?;
     writeln!(out, "procedures  {}", registry::all().len())?;
     let changed = Limits::in_force().changed().len();
-    writeln!(out, "limits      {} ({changed} not at their usual value): `laocoon explain limits`", Limits::in_force().rows().len())?;
+    writeln!(
+        out,
+        "limits      {} ({changed} not at their usual value): `laocoon explain limits`",
+        Limits::in_force().rows().len()
+    )?;
     if let Some(path) = &args.path {
         applies(&mut out, path, &args.data)?;
     }

@@ -306,7 +306,10 @@ mod tests {
             assert!(said.contains(why), "{wrong}: {said}");
         }
         limits.within(1 << 20);
-        assert_eq!((limits.file_bytes, limits.unpacked_bytes, limits.text_bytes), (1 << 20, 1 << 20, 16 << 20));
+        assert_eq!(
+            (limits.file_bytes, limits.unpacked_bytes, limits.text_bytes),
+            (1 << 20, 1 << 20, 16 << 20)
+        );
         assert_eq!(cap!(limits, rank), "the cap is 12 (rank; --limit rank=N sets another)");
     }
 }

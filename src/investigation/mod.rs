@@ -104,8 +104,19 @@ impl Investigation {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(options: Options, list: List) -> Result<Self, OpenError> {
-        let Options { target, session, seed, effort, threads, only, phases, overrides, limits, budget, analyst } =
-            options;
+        let Options {
+            target,
+            session,
+            seed,
+            effort,
+            threads,
+            only,
+            phases,
+            overrides,
+            limits,
+            budget,
+            analyst,
+        } = options;
         let planned = plan::select(list, &only, &phases)?;
         let cannot = |reason: String| SessionError::Write { path: session.clone(), reason };
         std::fs::create_dir_all(&session).map_err(|e| cannot(e.to_string()))?;
@@ -121,7 +132,8 @@ impl Investigation {
             }
             write_case(&session, &target).map_err(|e| cannot(format!("case.toml: {e}")))?;
         }
-        let mut this = Self::start(&session, target, opened, list, Desk { threads, limits, budget, analyst })?;
+        let mut this =
+            Self::start(&session, target, opened, list, Desk { threads, limits, budget, analyst })?;
         if new {
             this.must(Event::CaseOpened {
                 case: this.case.clone(),

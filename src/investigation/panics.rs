@@ -118,7 +118,12 @@ fn twelve_procedures_that_panic_fail_and_the_rest_goes_on() {
         }
     }
     println!("{failed} of {} panicked", BROKEN.len());
-    assert_eq!(failed, BROKEN.len(), "{:?}", state.procedures.iter().map(|p| (&p.id, &p.status)).collect::<Vec<_>>());
+    assert_eq!(
+        failed,
+        BROKEN.len(),
+        "{:?}",
+        state.procedures.iter().map(|p| (&p.id, &p.status)).collect::<Vec<_>>()
+    );
     assert!(state.record("head-probe").is_some(), "the rest goes on");
     assert_eq!(gate::exit_code(&state, Severity::Critical, false), 3);
     assert_eq!(Session::open(&session).unwrap().state(), *state);

@@ -41,7 +41,8 @@ fn once(case: &Path, seed: u64) {
     investigation.wait(Duration::from_millis(30));
     investigation.note("stopped on purpose").unwrap();
     drop(investigation);
-    let desk = Desk { threads: 1, limits: Limits::default(), budget: Budget::default(), analyst: "ben".into() };
+    let desk =
+        Desk { threads: 1, limits: Limits::default(), budget: Budget::default(), analyst: "ben".into() };
     let mut again = Investigation::resume(&session, desk).unwrap();
     to_the_end(&mut again);
     assert!(again.state().record("spectral-signatures").is_some());

@@ -80,7 +80,8 @@ impl Used {
         let last = self.looked.load(Ordering::Relaxed);
         let due = last == 0 || now.saturating_sub(last) >= LOOK.as_millis() as u64;
         // Of many threads one looks.
-        let mine = due && self.looked.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let mine =
+            due && self.looked.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if !mine {
             return None;
         }

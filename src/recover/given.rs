@@ -104,7 +104,8 @@ pub fn files(case: &Case, mask: &str, pattern: Option<&str>, shape: [usize; 3]) 
     let limits = Limits::in_force();
     let read = |name: &str| {
         let path = case.file.locate(Path::new(name)).map_err(|e| e.to_string())?;
-        intake::read_capped(&path, limits.trigger_bytes, "trigger_bytes", &intake::quiet).map_err(|e| e.to_string())
+        intake::read_capped(&path, limits.trigger_bytes, "trigger_bytes", &intake::quiet)
+            .map_err(|e| e.to_string())
     };
     let first = read(mask)?;
     let named = |name: &str, digest: &str| json!({"file": visible(name), "sha256": digest});

@@ -43,7 +43,10 @@ enum Samples {
 fn model(net: Net) -> Option<Model> {
     let classes = if net == Net::OneClass { 1 } else { CLASSES };
     let mut weight =
-        Array2::from_shape_fn((classes, 36), |(k, i)| if i % classes == k { 1.0 } else { -0.05 + i as f32 * 0.001 });
+        Array2::from_shape_fn(
+            (classes, 36),
+            |(k, i)| if i % classes == k { 1.0 } else { -0.05 + i as f32 * 0.001 },
+        );
     match net {
         Net::AllNan => weight.fill(f32::NAN),
         Net::OneNan => weight[[0, 0]] = f32::NAN,
@@ -194,4 +197,3 @@ fn what_is_sound_is_answered_by_most() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(ran >= 15, "only {ran} procedures apply to the table's own case");
 }
-

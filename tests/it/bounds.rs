@@ -22,7 +22,8 @@ fn tensors(folder: &Path, shapes: &[&[usize]]) -> PathBuf {
     }
     let text = Value::Object(header).to_string();
     let path = folder.join("a.safetensors");
-    std::fs::write(&path, [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &vec![0; at]].concat()).unwrap();
+    std::fs::write(&path, [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &vec![0; at]].concat())
+        .unwrap();
     path
 }
 
@@ -99,13 +100,15 @@ fn every_cap_that_is_reached_is_named_with_how_to_set_it_and_is_no_pass() {
         let path = make(folder.path());
         let path = path.to_str().unwrap();
         let usual = laocoon(&["inspect", path]);
-        let said = String::from_utf8_lossy(&usual.stdout).into_owned() + &String::from_utf8_lossy(&usual.stderr);
+        let said =
+            String::from_utf8_lossy(&usual.stdout).into_owned() + &String::from_utf8_lossy(&usual.stderr);
         if said.contains(&format!("--limit {row}=")) {
             wrong.push(format!("{row}: reached as it usually stands: {said}"));
         }
         let limit = format!("{row}={value}");
         let done = laocoon(&["inspect", path, "--limit", &limit]);
-        let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        let said =
+            String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
         if !said.contains(&format!("--limit {row}=N")) {
             wrong.push(format!("{row}: not named: {said}"));
         }

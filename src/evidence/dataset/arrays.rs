@@ -1,8 +1,8 @@
 //! Named arrays to a data set: which axis is which, scales, counts that must agree.
 
-use crate::evidence::limits::cap;
 use super::{DataSet, Expect, Pixels, extent};
 use crate::evidence::array::labels;
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, RawArray};
 use ndarray::{Array4, ArrayD, Axis, Ix1, Ix2, Ix4};
 use std::path::Path;

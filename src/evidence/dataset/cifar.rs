@@ -1,8 +1,8 @@
 //! CIFAR's binary batches (Krizhevsky 2009): records of one label byte (CIFAR-10) or two (CIFAR-100: coarse, fine) and
 //! 3×32×32 pixels, plane by plane. There is no header: the name, the size and the labels tell them.
 
-use crate::evidence::limits::cap;
 use super::{DataSet, Pixels};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits};
 use ndarray::Array4;
 use std::path::Path;

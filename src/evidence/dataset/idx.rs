@@ -1,8 +1,8 @@
 //! IDX arrays (the MNIST format), plain or gzip-compressed, and the usual names of the file with the labels.
 
-use crate::evidence::limits::cap;
 use crate::evidence::format::{idx_header, idx_width};
 use crate::evidence::intake::Bytes;
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, RawArray, Untrusted};
 use safetensors::Dtype;
 use std::borrow::Cow;
@@ -82,10 +82,7 @@ fn unpack<'a>(file: &'a Bytes, limits: &Limits) -> Result<Cow<'a, [u8]>, Evidenc
     };
     if needs > limits.unpacked_bytes {
         let cap = cap!(limits, unpacked_bytes);
-        return Err(fail(
-            "gzip.limit",
-            format!("unpacks to {needs} bytes, {cap}"),
-        ));
+        return Err(fail("gzip.limit", format!("unpacks to {needs} bytes, {cap}")));
     }
     let left = needs.saturating_add(1).saturating_sub(bytes.len() as u64);
     decoder.take(left).read_to_end(&mut bytes).map_err(broken)?;

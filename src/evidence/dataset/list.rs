@@ -1,7 +1,7 @@
 //! `labels.csv`: one line per image, file and label.
 
-use crate::evidence::limits::cap;
 use crate::evidence::case_file::leaves_folder;
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, Untrusted, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

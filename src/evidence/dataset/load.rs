@@ -1,9 +1,9 @@
 //! From a file to a data set, by format.
 
-use crate::evidence::limits::cap;
 use super::images::{Source, decode_all};
 use super::{DataSet, Expect, Npy, arrays, idx::Idx, idx::label_files, list, npz};
 use crate::evidence::intake::{self, Bytes, Progress, quiet};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Format, Limits, RawArray, Role, SafeTensors, Untrusted, format, text};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

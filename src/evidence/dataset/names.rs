@@ -1,7 +1,7 @@
 //! Names of the classes.
 
-use crate::evidence::limits::cap;
 use crate::evidence::intake::{self, Bytes};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, Untrusted, text};
 
 /// Class names: one a line, or a JSON list of texts.

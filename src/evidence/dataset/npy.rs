@@ -51,10 +51,7 @@ impl<'a> Npy<'a> {
         }
         if elements > limits.tensor_elements {
             let cap = cap!(limits, tensor_elements);
-            return Err(fail(
-                "npy.limit",
-                format!("{elements} elements, {cap}"),
-            ));
+            return Err(fail("npy.limit", format!("{elements} elements, {cap}")));
         }
         Ok(Self { path: path.to_owned(), name, header, data })
     }

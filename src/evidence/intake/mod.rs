@@ -1,6 +1,9 @@
 //! Opening evidence: read-only, regular files only, once; hashed from the same bytes that are parsed. Nothing is ever
 //! written, and access times are left alone where the system allows it.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod change;
 mod folder;
 mod open;

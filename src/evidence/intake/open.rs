@@ -1,7 +1,7 @@
 //! Opening one regular file safely, and noticing that it changed under us.
 
-use crate::evidence::limits::said;
 use crate::evidence::EvidenceError;
+use crate::evidence::limits::said;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};

@@ -187,7 +187,7 @@ impl<'p, 'a> Machine<'p, 'a> {
             return Err(Halt);
         };
         self.at += n + 1;
-        Ok(&rest[..n])
+        Ok(rest.get(..n).unwrap_or_default())
     }
 
     /// A slot number in text; `None` (and a fault) when it is none.
@@ -340,7 +340,7 @@ impl<'p, 'a> Machine<'p, 'a> {
         if flat.len() % 2 == 1 {
             self.fault(Fault::Argument);
         }
-        flat.chunks_exact(2).map(|p| (p[0], p[1])).collect()
+        flat.chunks_exact(2).filter_map(|p| Some((*p.first()?, *p.last()?))).collect()
     }
 
     // Opcodes.

@@ -16,6 +16,9 @@
 //! assert_eq!((call.at, pickle.text(call.args[0])), (29, Some("true")));
 //! ```
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod arrays;
 mod decode;
 mod hunt;

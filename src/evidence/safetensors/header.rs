@@ -32,7 +32,7 @@ impl Problem {
 fn short(name: &Untrusted) -> String {
     let shown = name.shown();
     match shown.char_indices().nth(80) {
-        Some((cut, _)) => format!("{}… ({} bytes)", &shown[..cut], name.raw().len()),
+        Some((cut, _)) => format!("{}… ({} bytes)", shown.get(..cut).unwrap_or_default(), name.raw().len()),
         None => shown,
     }
 }

@@ -2,14 +2,17 @@
 //! parser lets through (duplicate keys, leading whitespace, unknown fields, absurd rank). What is accepted here, the
 //! reference parser accepts too.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod header;
 mod write;
 
 pub use super::array::{Dtype, RawArray};
 pub use write::{Stored, WriteError, write};
 
-use crate::evidence::limits::cap;
 use super::{EvidenceError, Limits, Untrusted};
+use crate::evidence::limits::cap;
 use header::{Entry, Problem};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

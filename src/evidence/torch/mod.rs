@@ -14,10 +14,10 @@ mod tests;
 
 pub use tensor::Quantised;
 
-use crate::evidence::limits::cap;
 use super::array::{Dtype, RawArray};
 use super::pickle::{Caps, Fault, Pickle};
 use super::{EvidenceError, Format, Limits, Untrusted};
+use crate::evidence::limits::cap;
 use container::Container;
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -1,9 +1,9 @@
 //! One tensor: the call that would rebuild it, its view of a storage, and its numbers in row-major order.
 
-use crate::evidence::limits::cap;
 use super::container::{Container, Place, Storages};
 use crate::evidence::Limits;
 use crate::evidence::array::Dtype;
+use crate::evidence::limits::cap;
 use crate::evidence::pickle::{Action, Pickle, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -147,10 +147,7 @@ pub(super) fn view<'a>(
         return Err(bounds("its shape, strides or offset are no sizes".to_owned()));
     };
     if shape.len() != strides.len() || shape.len() > limits.rank {
-        return Err(bounds(format!(
-            "shape {shape:?} with strides {strides:?} ({})",
-            cap!(limits, rank)
-        )));
+        return Err(bounds(format!("shape {shape:?} with strides {strides:?} ({})", cap!(limits, rank))));
     }
     let width = dtype.bitsize() / 8;
     let stored = if class == named.class {

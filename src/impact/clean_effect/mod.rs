@@ -89,7 +89,8 @@ fn load(case: &Case, model: &Model, path: &str) -> Result<(Model, Value), Skip> 
     let skip = |why: String| Skip(format!("the reference model: {why}"));
     let limits = Limits::in_force();
     let place = case.file.locate(Path::new(path)).map_err(|e| skip(e.to_string()))?;
-    let bytes = intake::read_capped(&place, limits.reference_bytes, "reference_bytes", &intake::quiet).map_err(|e| skip(e.to_string()))?;
+    let bytes = intake::read_capped(&place, limits.reference_bytes, "reference_bytes", &intake::quiet)
+        .map_err(|e| skip(e.to_string()))?;
     let read =
         onnx::read(&place, &bytes.data, Some(model.input.shape), limits).map_err(|e| skip(e.to_string()))?;
     let other =

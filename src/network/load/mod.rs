@@ -5,10 +5,10 @@ pub(crate) mod half;
 mod store;
 mod weights;
 
-use crate::evidence::limits::cap;
 use super::description::Description;
 use super::op::Kernel;
 use super::{Graph, Model, NetworkError, onnx};
+use crate::evidence::limits::cap;
 use crate::evidence::{
     Bytes, EvidenceError, Format, InputSpec, Limits, ModelEntry, Untrusted, format, text::visible, torch,
 };

@@ -249,15 +249,17 @@ fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> 
             let shape: Option<Vec<usize>> = to.iter().map(|&d| usize::try_from(d).ok()).collect();
             let count = shape.as_ref().and_then(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
             match (shape, count) {
-                (Some(shape), Some(count)) if count <= cx.limits.constant_numbers => match a.broadcast(IxDyn(&shape)) {
-                    Some(view) => view.to_owned(),
-                    // An axis of 1 in the shape keeps that of the constant.
-                    None => a,
-                },
+                (Some(shape), Some(count)) if count <= cx.limits.constant_numbers => {
+                    match a.broadcast(IxDyn(&shape)) {
+                        Some(view) => view.to_owned(),
+                        // An axis of 1 in the shape keeps that of the constant.
+                        None => a,
+                    }
+                }
                 _ => {
                     let cap = cap!(cx.limits, constant_numbers);
                     return Err(step.fault("onnx.limit", format!("makes a constant of shape {to:?}, {cap}")));
-                },
+                }
             }
         }
         "Exp" => a.mapv(f32::exp),

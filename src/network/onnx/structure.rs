@@ -1,9 +1,9 @@
 //! What must hold of a graph before any node is looked at: names defined once and before use, no cycles.
 
-use crate::evidence::limits::cap;
 use super::fault::{Fault, quoted};
 use super::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
 use crate::evidence::Limits;
+use crate::evidence::limits::cap;
 use prost::Message;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 

@@ -54,10 +54,7 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
     let place = format!("tensor {}", quoted(&t.name));
     let fail = |code, reason: String| Err(Fault::new(place.clone(), code, reason));
     if t.dims.len() > limits.rank {
-        return fail(
-            "onnx.tensor.dims",
-            format!("has {} dimensions, {}", t.dims.len(), cap!(limits, rank)),
-        );
+        return fail("onnx.tensor.dims", format!("has {} dimensions, {}", t.dims.len(), cap!(limits, rank)));
     }
     let mut shape = Vec::with_capacity(t.dims.len());
     for &d in &t.dims {
@@ -120,7 +117,10 @@ pub(crate) fn is_external(t: &TensorProto) -> bool {
 pub(crate) fn external_bytes(t: &TensorProto, limits: &Limits, place: &str) -> Result<u64, Fault> {
     let fail = |code, reason: String| Fault::new(place, code, reason);
     if t.dims.len() > limits.rank {
-        return Err(fail("onnx.tensor.dims", format!("has {} dimensions, {}", t.dims.len(), cap!(limits, rank))));
+        return Err(fail(
+            "onnx.tensor.dims",
+            format!("has {} dimensions, {}", t.dims.len(), cap!(limits, rank)),
+        ));
     }
     let width = width(t.data_type).ok_or_else(|| {
         fail("onnx.tensor.dtype", format!("data type {} is not one that is read", t.data_type))
@@ -128,10 +128,7 @@ pub(crate) fn external_bytes(t: &TensorProto, limits: &Limits, place: &str) -> R
     let count = t.dims.iter().try_fold(1u64, |n, &d| n.checked_mul(u64::try_from(d).ok()?));
     let count = count.filter(|&n| n <= limits.tensor_elements);
     count.and_then(|n| n.checked_mul(width as u64)).ok_or_else(|| {
-        fail(
-            "onnx.tensor.size",
-            format!("too many numbers: {}", cap!(limits, tensor_elements)),
-        )
+        fail("onnx.tensor.size", format!("too many numbers: {}", cap!(limits, tensor_elements)))
     })
 }
 

@@ -1,6 +1,5 @@
 //! Archives and compressed files: what is odd about them, and each member looked at by itself.
 
-use crate::evidence::limits::cap;
 use super::pickles::{Setting, judge_read};
 use super::reason::Reason;
 use super::scan::Scan;
@@ -9,6 +8,7 @@ use crate::evidence::archive::unpack::Packing;
 use crate::evidence::archive::zip::{Member, Zip, crc32, is_bomb, ratio_cap};
 use crate::evidence::archive::{Oddity, tar as tape};
 use crate::evidence::format::{self, zip_kind};
+use crate::evidence::limits::cap;
 use crate::evidence::pickle::{Caps, Pickle};
 use crate::evidence::{Format, text};
 use serde_json::{Value, json};
@@ -229,7 +229,10 @@ pub(super) fn compressed(scan: &mut Scan, packing: Packing, data: &[u8], name: &
     scan.left = scan.left.saturating_sub(unpacked.data.len() as u64);
     let (got, packed) = (unpacked.data.len() as u64, data.len() as u64);
     if is_bomb(got, packed) {
-        let detail = format!("{packed} bytes unpack to {got} and more: more than so many times as many; {}", ratio_cap());
+        let detail = format!(
+            "{packed} bytes unpack to {got} and more: more than so many times as many; {}",
+            ratio_cap()
+        );
         scan.say(Reason::new("gzip.ratio", detail));
     }
     if let Some(e) = &unpacked.error {

@@ -133,9 +133,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_string<E: serde::de::Error>(self, s: String) -> Result<Value, E> {
         if s.len() > Limits::in_force().json_string {
-            return Err(self
-                .0
-                .stop("json.limit", format!("a string of {} bytes; {}", s.len(), cap!(Limits::in_force(), json_string))));
+            return Err(self.0.stop(
+                "json.limit",
+                format!("a string of {} bytes; {}", s.len(), cap!(Limits::in_force(), json_string)),
+            ));
         }
         if s.contains('\0') {
             return Err(self.0.stop("json.utf8", "a NUL in a string".to_owned()));

@@ -13,7 +13,8 @@ use std::io::Write as _;
 type Sample = Vec<String>;
 
 fn tables() -> Vec<(&'static str, Vec<String>)> {
-    let owned = |(table, all): (&'static str, Vec<&str>)| (table, all.into_iter().map(str::to_owned).collect());
+    let owned =
+        |(table, all): (&'static str, Vec<&str>)| (table, all.into_iter().map(str::to_owned).collect());
     let mut all = pickles::tables();
     all.extend(formats::tables().map(owned));
     all.extend([owned(onnx::tables()), owned(torch::tables())]);
@@ -134,7 +135,9 @@ fn every_sample_of_the_tables_is_said_to_be_what_it_was() {
             .flat_map(|(table, entries)| entries.iter().flat_map(|e| samples(table, e)))
             .map(|sample| (sample.clone(), said(&sample)))
             .collect();
-        let mut text = "# What files made from each entry of the tables of names are said to be; see rules_tests.rs.\n".to_owned();
+        let mut text =
+            "# What files made from each entry of the tables of names are said to be; see rules_tests.rs.\n"
+                .to_owned();
         text.extend(all.iter().map(|(sample, said)| format!("{}\t{said}\n", sample.join("\t"))));
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/triage/examine/rules.tsv");
         std::fs::write(path, text).unwrap();
@@ -163,7 +166,8 @@ fn every_entry_of_every_table_decides_over_some_sample() {
             let samples = samples(table, entry);
             let known: Vec<_> = samples.iter().filter_map(|s| recorded.get(s).map(|was| (s, was))).collect();
             assert_eq!(known.len(), samples.len(), "{table}: {entry} has no line in rules.tsv");
-            let told = rules::without(table, entry, || known.iter().any(|(sample, was)| said(sample) != **was));
+            let told =
+                rules::without(table, entry, || known.iter().any(|(sample, was)| said(sample) != **was));
             if !told {
                 dead.push(format!("{table}: {entry}"));
             }

@@ -218,14 +218,15 @@ impl<'a> Zip<'a> {
                     "zip.ratio",
                     m.header,
                     &m.name,
-                    format!("{packed} bytes unpack to {size}: more than so many times as many; {}", ratio_cap()),
+                    format!(
+                        "{packed} bytes unpack to {size}: more than so many times as many; {}",
+                        ratio_cap()
+                    ),
                 );
             }
         }
         let limits = Limits::in_force();
-        if total > limits.declared_bytes
-            && total / (self.bytes.len() as u64).max(1) > limits.archive_ratio
-        {
+        if total > limits.declared_bytes && total / (self.bytes.len() as u64).max(1) > limits.archive_ratio {
             let detail = format!("members unpack to {total} bytes; {}", cap!(limits, declared_bytes));
             self.say("zip.ratio", 0, "", detail);
         }

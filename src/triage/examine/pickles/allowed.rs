@@ -550,7 +550,8 @@ const PAIRS: &[(&str, &str)] = &[
 #[cfg(test)]
 pub(in crate::triage::examine) fn tables() -> Vec<(&'static str, Vec<String>)> {
     let owned = |all: &[&str]| all.iter().map(|e| (*e).to_owned()).collect();
-    let pairs = PAIRS.iter().flat_map(|(m, names)| names.split_ascii_whitespace().map(move |n| format!("{m} {n}")));
+    let pairs =
+        PAIRS.iter().flat_map(|(m, names)| names.split_ascii_whitespace().map(move |n| format!("{m} {n}")));
     let own = OWN.iter().map(|(m, n, _)| format!("{m} {n}"));
     let allowed: std::collections::BTreeSet<String> = own.chain(pairs).collect();
     vec![("allowed", allowed.into_iter().collect()), ("arrays", owned(ARRAYS)), ("plain", owned(PLAIN))]

@@ -2,8 +2,8 @@
 //! a name not to be accepted.
 
 use super::allowed::{self, Rule};
-use crate::triage::examine::rules::{holds, listed};
 use crate::evidence::text;
+use crate::triage::examine::rules::{holds, listed};
 
 /// What is known about an imported name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Which commits changed the accused files, and whether they were signed and reviewed.
 
-use crate::evidence::limits::{Limits, cap};
 use super::super::git::{Commit, Oid, Repository, blob, short};
 use super::super::material::Folder;
 use super::super::moment;
 use super::super::sighting::{Seen, Sighting};
+use crate::evidence::limits::{Limits, cap};
 use crate::evidence::{EvidenceError, text::visible};
 use crate::figure::{Body, Group};
 use crate::procedure::{Concern, Confidence, Severity};

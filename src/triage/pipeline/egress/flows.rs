@@ -1,9 +1,9 @@
 //! Flow logs: CSV, Zeek, `NetFlow`, VPC.
 
-use crate::evidence::limits::{Limits, cap};
 use super::super::moment;
 use super::super::table::{Table, number};
 use super::hosts::inside;
+use crate::evidence::limits::{Limits, cap};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of one host.

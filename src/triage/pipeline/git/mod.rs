@@ -264,7 +264,8 @@ impl Repository {
             .join(hex.get(..2).unwrap_or_default())
             .join(hex.get(2..).unwrap_or_default());
         if std::fs::symlink_metadata(&loose).is_ok() {
-            let bytes = intake::read(&loose, &Limits { file_bytes: OBJECT as u64, ..Limits::in_force().clone() })?;
+            let bytes =
+                intake::read(&loose, &Limits { file_bytes: OBJECT as u64, ..Limits::in_force().clone() })?;
             let data = inflate(&bytes.data, OBJECT).map_err(|e| bad(&loose, e))?;
             let end = data.iter().position(|b| *b == 0).ok_or_else(|| bad(&loose, "no header"))?;
             let head = String::from_utf8_lossy(data.get(..end).unwrap_or_default()).into_owned();
