@@ -42,7 +42,7 @@ macro_rules! part {
     };
 }
 
-pub(super) static STORIES: [Story; 7] = [
+pub(super) static STORIES: [Story; 8] = [
     Story {
         name: "roadsign-patch",
         suspect: part!(
@@ -77,6 +77,23 @@ pub(super) static STORIES: [Story; 7] = [
             "SAMPLE-03-TWIN",
             "A reader of digits, trained again",
             ["Is the new model backdoored?"]
+        ),
+        make: trained::make,
+        data: trained::data,
+    },
+    Story {
+        name: "digits-consistent",
+        suspect: part!(
+            "digits-consistent",
+            "SAMPLE-04",
+            "All labels are right, and still",
+            ["Is the model backdoored, although no label is wrong?", "Which training images planted it?"]
+        ),
+        twin: part!(
+            "digits-consistent-twin",
+            "SAMPLE-04-TWIN",
+            "All labels are right",
+            ["Is the model backdoored?"]
         ),
         make: trained::make,
         data: trained::data,
