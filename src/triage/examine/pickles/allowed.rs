@@ -25,6 +25,8 @@ pub(super) enum Rule {
     Ufunc,
     /// `scalar(dtype, bytes)`: not of objects.
     Scalar,
+    /// `numpy.memmap`: the class of an array, for [`Rule::ArrayClass`] alone. Called, it opens or overwrites a file.
+    Uncalled,
 }
 
 /// The rule for a pair, if it is allowed. `numpy._core` is read as `numpy.core`, Python 2's names as today's.
@@ -101,6 +103,8 @@ const OWN: &[(&str, &str, Rule)] = &[
     ("numpy.ma.core", "_reconstruct", Rule::ArrayClass),
     ("numpy.ma.core", "_mareconstruct", Rule::ArrayClass),
     ("numpy.core.multiarray", "scalar", Rule::Scalar),
+    ("numpy", "memmap", Rule::Uncalled),
+    ("numpy.core.memmap", "memmap", Rule::Uncalled),
     ("numpy.core", "_ufunc_reconstruct", Rule::Ufunc),
     ("_codecs", "encode", Rule::Encode),
     ("functools", "partial", Rule::Partial),
@@ -164,10 +168,10 @@ const PAIRS: &[(&str, &str)] = &[
         TimeDelta64DType Complex64DType Complex128DType",
     ),
     ("numpy.core.records", "recarray record"),
+    ("numpy.rec", "recarray record"),
     ("numpy.matrixlib.defmatrix", "matrix"),
     ("numpy.ma.core", "MaskedArray MaskedConstant"),
     ("numpy.ma", "MaskedArray MaskedConstant"),
-    ("numpy.core.memmap", "memmap"),
     ("numpy.random", "RandomState Generator"),
     ("numpy.random._pickle", "__randomstate_ctor __generator_ctor __bit_generator_ctor"),
     ("numpy.random.mtrand", "RandomState __randomstate_ctor"),

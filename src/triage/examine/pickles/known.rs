@@ -376,7 +376,6 @@ const TOOLS: &[&str] = &[
     "saferpickle",
     "model_unpickler",
     "jsonpickle",
-    "shelve",
     "gevent",
     "eventlet",
     "celery",
