@@ -3,7 +3,7 @@
 use crate::procedure::{Case, Finding, Verdict};
 
 /// Everything that may have a finding: attribution comes after all of it.
-pub const READ: [&str; 39] = [
+pub const READ: [&str; 40] = [
     "integrity",
     "provenance",
     "format-safety",
@@ -25,6 +25,7 @@ pub const READ: [&str; 39] = [
     "feature-perturbation",
     "warp-search",
     "class-pairs",
+    "class-shift",
     "activation-clustering",
     "spectral-signatures",
     "label-issues",

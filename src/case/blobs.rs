@@ -4,6 +4,7 @@
 //! name. Every read checks the hash.
 
 use super::{json, line, write_whole};
+use crate::evidence::intake;
 use crate::evidence::safetensors::Stored;
 use crate::evidence::{self, text};
 use crate::figure::Figure;
@@ -119,7 +120,7 @@ impl Blobs {
             return Err(BlobError::new(sha256, format!("larger than a blob may be ({CAP} bytes)")));
         }
         let bytes = fs::read(&path).map_err(|e| BlobError::new(sha256, e))?;
-        if line::sha256(&bytes) != sha256 {
+        if intake::sha256(&bytes) != sha256 {
             return Err(BlobError::new(sha256, "its content does not have this hash"));
         }
         Ok(bytes)
@@ -127,7 +128,7 @@ impl Blobs {
 
     /// Temporary file, sync, rename, sync of the folder: the name is there with the whole content or not at all.
     fn write(&self, bytes: &[u8], extension: &str) -> Result<String, BlobError> {
-        let sha256 = line::sha256(bytes);
+        let sha256 = intake::sha256(bytes);
         if self.read(&sha256, extension).is_ok() {
             return Ok(sha256);
         }
@@ -146,7 +147,7 @@ impl Blobs {
 /// # Errors
 /// An array has no safetensors form.
 pub fn record_of(outcome: &Outcome) -> Result<Record, BlobError> {
-    record(outcome, |bytes, _| Ok(line::sha256(bytes)))
+    record(outcome, |bytes, _| Ok(intake::sha256(bytes)))
 }
 
 fn record(

@@ -5,8 +5,8 @@
 //! record, and any changed bit shows.
 
 use super::{Event, JournalRecord, json};
+use crate::evidence::intake::sha256;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// Longest line written or read, in bytes, with its line break.
 pub const CAP: usize = 1 << 20;
@@ -31,20 +31,6 @@ pub enum LineError {
 /// What `prev` of the first record is: two cases cannot be spliced.
 pub fn anchor(case: &str) -> String {
     sha256(format!("{FORMAT}\n{case}\n").as_bytes())
-}
-
-/// Lower-case hex SHA-256.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut s, b| {
-        let _ = write!(s, "{b:02x}");
-        s
-    })
 }
 
 /// Whether a text is a SHA-256 as this program writes it.

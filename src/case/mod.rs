@@ -30,6 +30,7 @@ pub use state::{CaseState, Moment, Numbered, ProcedureState, Status};
 pub use whole::write_whole;
 pub use work::{Casework, Judgement, Topic};
 
+use crate::evidence::intake;
 use sha2::{Digest, Sha256};
 use std::sync::OnceLock;
 
@@ -65,7 +66,7 @@ pub fn build() -> String {
         let digest = own.and_then(|path| {
             let mut hash = Sha256::new();
             std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
-            Ok(line::hex(&hash.finalize()))
+            Ok(intake::hex(&hash.finalize()))
         });
         digest
             .map_or_else(|e| format!("{target} (program file unreadable: {e})"), |d| format!("{target} {d}"))

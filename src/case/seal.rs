@@ -4,6 +4,7 @@
 use super::journal::{self, FILE, Journal};
 use super::verify::{Check, Checked};
 use super::{Event, Session, SessionError, json, line, now, stamp, write_whole};
+use crate::evidence::intake;
 use crate::evidence::text::visible;
 use minisign::{PublicKey, PublicKeyBox, SecretKey, SecretKeyBox, SignatureBox};
 use serde::{Deserialize, Serialize};
@@ -125,8 +126,8 @@ pub(super) fn write(session: &Path, analyst: &str, time: &str) -> Result<Seal, S
         events: state.events,
         head: state.head.clone(),
         journal_bytes: bytes.len() as u64,
-        journal_sha256: line::sha256(&bytes),
-        case_toml_sha256: fs::read(session.join("case.toml")).ok().map(|b| line::sha256(&b)),
+        journal_sha256: intake::sha256(&bytes),
+        case_toml_sha256: fs::read(session.join("case.toml")).ok().map(|b| intake::sha256(&b)),
         blobs,
         redacted: state.redacted.clone(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -283,7 +284,7 @@ fn covers(session: &Path, seal: &Seal) -> Checked {
                 seal.journal_bytes
             ));
         };
-        if line::sha256(sealed) != seal.journal_sha256 {
+        if intake::sha256(sealed) != seal.journal_sha256 {
             return Some("the journal is not the one that was sealed".to_owned());
         }
         let read = journal::parse(sealed);
@@ -294,7 +295,7 @@ fn covers(session: &Path, seal: &Seal) -> Checked {
         if let Some(gone) = seal.blobs.iter().find(|name| !there.contains(name)) {
             return Some(format!("the sealed blob {} is missing", visible(gone)));
         }
-        let case = fs::read(session.join("case.toml")).ok().map(|b| line::sha256(&b));
+        let case = fs::read(session.join("case.toml")).ok().map(|b| intake::sha256(&b));
         (case != seal.case_toml_sha256).then(|| "case.toml is not the one that was sealed".to_owned())
     };
     let total = journal::read(&session.join(FILE)).map_or(0, |r| r.records.len() as u64);

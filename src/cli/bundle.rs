@@ -49,6 +49,6 @@ pub fn run(args: &BundleArgs) -> anyhow::Result<Exit> {
     let mut bytes = Vec::new();
     bundle::write(session, &mut bytes).map_err(|e| Usage(e.to_string()))?;
     write_whole(&args.output, &bytes)?;
-    let digest = crate::case::line::hex(&Sha256::digest(&bytes));
+    let digest = crate::evidence::intake::hex(&Sha256::digest(&bytes));
     print(&format!("bundle     {} bytes, sha256 {digest}\n", bytes.len()))
 }

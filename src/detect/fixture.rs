@@ -43,9 +43,8 @@ pub(crate) fn recorded(activations: Array2<f32>, labels: Vec<usize>) -> Case {
     Case { data: vec![Data { item: "E1".into(), role: Role::Training, set: Arc::new(set) }], ..case() }
 }
 
-/// A small linear classifier of `classes` classes on 1×6×6 images, as a model. Class k answers to a blurred blot at a place of
-/// its own; with `backdoor`, that class also answers to the single pixel in the lower right corner.
-pub(crate) fn linear(classes: usize, backdoor: Option<usize>) -> Model {
+/// Weights of [`linear`], K×36.
+pub(crate) fn rows(classes: usize, backdoor: Option<usize>) -> Array2<f32> {
     let mut rng = crate::math::rng::seeded(11, "fixture", "weights");
     let mut weight = Array2::<f32>::from_shape_simple_fn((classes, 36), || rng.gen_range(-0.05..0.05));
     for k in 0..classes {
@@ -56,9 +55,15 @@ pub(crate) fn linear(classes: usize, backdoor: Option<usize>) -> Model {
     if let Some(k) = backdoor {
         weight[[k, 35]] += 40.0;
     }
+    weight
+}
+
+/// A small linear classifier of `classes` classes on 1×6×6 images, as a model. Class k answers to a blurred blot at a place of
+/// its own; with `backdoor`, that class also answers to the single pixel in the lower right corner.
+pub(crate) fn linear(classes: usize, backdoor: Option<usize>) -> Model {
     let mut b = Builder::new("input", &[1, 6, 6], &Limits::default()).unwrap();
     let flat = b.push("flat", Op::View(View::Flatten), &[0]).unwrap();
-    let weight = b.param("w", weight.into_dyn(), false);
+    let weight = b.param("w", rows(classes, backdoor).into_dyn(), false);
     let out = b.push("out", Op::Linear(Linear { weight, bias: None }), &[flat]).unwrap();
     let input = InputSpec { shape: [1, 6, 6], range: [0.0, 1.0], mean: vec![], std: vec![] };
     Model::from_graph(b.finish(out).unwrap(), input, vec![]).unwrap()

@@ -163,16 +163,13 @@ fn outcome(case: &Case, plan: &Plan, wins: &[f64]) -> Outcome {
         summary,
         statistic: gap.map(|g| g.size),
         threshold: judged.map(|j| j.threshold),
-        threshold_origin: judged.map_or_else(
-            || "none: no clean model in the calibration table was seen by this procedure".into(),
-            |j| {
+        threshold_origin: calibration::origin(judged.as_ref(), |j| {
                 format!(
                     "gamma null of ln(probes won / probes won by the next class) over {} clean models of the calibration \
                      table; a lead at most",
                     j.models
                 )
-            },
-        ),
+            }),
         findings,
         measures,
         arrays: BTreeMap::new(),

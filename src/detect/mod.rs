@@ -3,6 +3,7 @@
 pub mod activation_clustering;
 pub mod calibration;
 pub mod class_pairs;
+pub mod class_shift;
 pub mod classes;
 pub mod features;
 #[cfg(test)]
@@ -37,6 +38,7 @@ static PROCEDURES: &[&dyn Procedure] = &[
     &sweep::FEATURE_PERTURBATION,
     &sweep::WARP_SEARCH,
     &class_pairs::CLASS_PAIRS,
+    &class_shift::CLASS_SHIFT,
     &activation_clustering::ACTIVATION_CLUSTERING,
     &spectral_signatures::SPECTRAL_SIGNATURES,
     &label_issues::LABEL_ISSUES,

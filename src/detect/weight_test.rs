@@ -218,9 +218,7 @@ fn outcome(case: &Case, plan: &Plan, class_count: usize, layers: &[Layer]) -> Ou
         summary,
         statistic: Some(statistic),
         threshold: judged.map(|j| j.threshold),
-        threshold_origin: judged.map_or_else(
-            || "none: no clean model in the calibration table was seen by this procedure".into(),
-            |j| {
+        threshold_origin: calibration::origin(judged.as_ref(), |j| {
                 format!(
                     "gamma null of the ratio over {} clean models of the calibration table: {:.1} % chance per \
                      model (inconclusive up to {:.0} %)",
@@ -228,8 +226,7 @@ fn outcome(case: &Case, plan: &Plan, class_count: usize, layers: &[Layer]) -> Ou
                     100.0 * calibration::FLAGGED,
                     100.0 * calibration::DOUBT
                 )
-            },
-        ),
+            }),
         findings,
         measures,
         arrays: BTreeMap::new(),

@@ -36,6 +36,13 @@ pub struct ModelText<'a> {
     pub input: &'a InputSpec,
 }
 
+impl<'a> ModelText<'a> {
+    /// The network that the laboratory writes beside a case: `model.onnx`, with nothing said of it.
+    pub fn made(input: &'a InputSpec) -> Self {
+        Self { path: "model.onnx", architecture: None, sha256: None, labels: None, input }
+    }
+}
+
 impl std::fmt::Display for CaseText<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();

@@ -18,6 +18,17 @@ pub fn turn(fraction: f32) -> [f32; 2] {
     [cos as f32, sin as f32]
 }
 
+/// Which way a number lies from zero: −1, 0 or 1. (`signum` knows no 0.)
+pub fn sign(x: f32) -> f32 {
+    if x > 0.0 {
+        1.0
+    } else if x < 0.0 {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,8 @@ use serde_json::Value;
 pub const SOURCE: &str = "neural-cleanse";
 /// What names a class together with other detectors.
 const FUSED: &str = "model-verdict";
+/// What searches each class from each other.
+const PAIRS: &str = "class-pairs";
 /// What found a shared patch in listed samples.
 const SHARED: &str = "common-patch";
 
@@ -35,6 +37,8 @@ pub struct Candidate {
     pub flagged: bool,
     /// Which procedure named the class; "analyst" for the parameter `target`.
     pub by: &'static str,
+    /// The one class the trigger works from, when samples or the search over pairs say so.
+    pub source: Option<usize>,
     /// Where to start, samples first; at least one.
     pub starts: Vec<Start>,
 }
@@ -91,8 +95,24 @@ impl Candidate {
         if starts.is_empty() {
             return Err(Skip(format!("the masks of {SOURCE} are not at hand, or are of another network")));
         }
-        Ok(Self { class, flagged, by, starts })
+        let source = source(case, class);
+        Ok(Self { class, flagged, by, source, starts })
     }
+}
+
+/// The one class that a trigger to `class` works from: as listed samples have it, else as the search over pairs does, where they flagged.
+fn source(case: &Case, class: usize) -> Option<usize> {
+    let sampled = case
+        .earlier
+        .measure(sample_recovery::ID, "source_class")
+        .filter(|_| target(case, sample_recovery::ID) == Some(class))
+        .and_then(Value::as_u64)
+        .and_then(|s| usize::try_from(s).ok());
+    let paired = || {
+        let record = case.earlier.record(PAIRS).filter(|r| r.verdict == Verdict::Flagged)?;
+        record.findings.iter().find(|f| f.class == Some(class)).and_then(|f| f.source_class)
+    };
+    sampled.or_else(paired)
 }
 
 /// Sinusoids of common-patch are kept as a picture around grey that is added, not blended.

@@ -16,7 +16,7 @@ pub fn v5(space: Uuid, name: &str) -> String {
     id.copy_from_slice(&digest[..16]);
     id[6] = id[6] & 0x0f | 0x50;
     id[8] = id[8] & 0x3f | 0x80;
-    let hex = crate::case::line::hex(&id);
+    let hex = crate::evidence::intake::hex(&id);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 

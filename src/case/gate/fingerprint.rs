@@ -1,7 +1,7 @@
 //! Digests by which a finding is known again, and by which the results of a session are.
 
-use crate::case::line::hex;
 use crate::case::{CaseState, Numbered, Status};
+use crate::evidence::intake::hex;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! `laocoon lab calibrate`: the calibration table of the model detectors, and the document made from it.
 
 use crate::cli::{Exit, say};
-use crate::detect::calibration::{self, Table, document, measure};
+use crate::detect::calibration::{self, Row, Table, document, measure};
 use crate::detect::model_verdict;
 use crate::evidence::{CaseFile, ItemState, Limits};
 use crate::investigation::load;
@@ -21,7 +21,7 @@ pub struct CalibrateArgs {
     /// Folders of known cases: each with `model-only.toml` or `case.toml`, and `truth.json`. None: only the document is made
     /// again.
     folders: Vec<PathBuf>,
-    /// The table; rows that it has already are kept.
+    /// The table; what its rows have already is kept, detectors that they lack are measured.
     #[arg(long, value_name = "FILE", default_value = "src/detect/calibration/table.json")]
     out: PathBuf,
     /// The document made from it.
@@ -50,15 +50,16 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     table.made_by = "laocoon lab calibrate FOLDER…".into();
     for folder in &args.folders {
         let name = name(folder);
-        if !args.again && table.rows.iter().any(|r| r.model == name) {
-            continue;
-        }
-        let Some(row) = row(folder, &name, args.seed)? else {
+        let before = table.rows.iter().find(|r| r.model == name && !args.again);
+        // How it was made is known better by the zoo that made it.
+        let made = before.and_then(|r| r.made.clone());
+        let before = before.map(|r| r.detectors.clone()).unwrap_or_default();
+        let Some(row) = row(folder, &name, args.seed, before)? else {
             say(&format!("{name}: left out, its trigger did not take (success below {TAKEN})"));
             continue;
         };
         table.rows.retain(|r| r.model != name);
-        table.rows.push(row);
+        table.rows.push(Row { made: made.or(row.made.clone()), ..row });
         table.rows.sort_by(|a, b| a.model.cmp(&b.model));
         write(&args.out, &table.text()?)?;
     }
@@ -74,7 +75,12 @@ fn name(folder: &Path) -> String {
 
 /// The row of a folder with a known case; `None` when its trigger did not take.
 #[expect(clippy::disallowed_methods, reason = "the document has a column of seconds")]
-pub(super) fn row(folder: &Path, name: &str, seed: u64) -> anyhow::Result<Option<calibration::Row>> {
+pub(super) fn row(
+    folder: &Path,
+    name: &str,
+    seed: u64,
+    before: BTreeMap<String, calibration::Seen>,
+) -> anyhow::Result<Option<calibration::Row>> {
     let truth = folder.join("truth.json");
     let truth = std::fs::read_to_string(&truth).with_context(|| truth.display().to_string())?;
     let truth = measure::Truth::parse(&truth).map_err(|e| anyhow::anyhow!("{name}: truth.json: {e}"))?;
@@ -102,7 +108,7 @@ pub(super) fn row(folder: &Path, name: &str, seed: u64) -> anyhow::Result<Option
     };
     let start = Instant::now();
     let clock = || start.elapsed().as_secs_f64();
-    let row = measure::measure(name, &truth, &case, seed, &clock, &mut |_| Ok(()))?;
+    let row = measure::measure(name, &truth, &case, (seed, before), &clock, &mut |_| Ok(()))?;
     say(&format!("{name}: {:.0} s", clock()));
     Ok(Some(row))
 }

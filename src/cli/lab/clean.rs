@@ -113,13 +113,7 @@ pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
         id: &format!("{}-cleaned", case.id),
         title: "The case after cleaning up",
         questions: &case.questions.iter().map(String::as_str).collect::<Vec<_>>(),
-        model: Some(ModelText {
-            path: "model.onnx",
-            architecture: None,
-            sha256: None,
-            labels: None,
-            input: &model.input,
-        }),
+        model: Some(ModelText::made(&model.input)),
         data: &[("clean", "clean.safetensors", None), ("training", "train.safetensors", None)],
         more: "",
     };

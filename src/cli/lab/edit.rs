@@ -100,7 +100,7 @@ pub(super) fn run(args: &EditArgs) -> anyhow::Result<Exit> {
         id: "LAB",
         title: "A network edited in the laboratory",
         questions: &[],
-        model: Some(ModelText { path: "model.onnx", architecture: None, sha256: None, labels: None, input }),
+        model: Some(ModelText::made(input)),
         data: &[],
         more: "",
     };

@@ -86,13 +86,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<Exit> {
         id: "LAB",
         title: "A network trained in the laboratory",
         questions: &[],
-        model: Some(ModelText {
-            path: "model.onnx",
-            architecture: None,
-            sha256: None,
-            labels: None,
-            input: &model.input,
-        }),
+        model: Some(ModelText::made(&model.input)),
         data: &[],
         more: "",
     };

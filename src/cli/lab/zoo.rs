@@ -227,7 +227,7 @@ fn one(args: &ZooArgs, entry: &Entry, sets: &mut SetsByName) -> anyhow::Result<S
         return Ok(told);
     }
     let start = Instant::now();
-    let row = row(&folder, &entry.name, 0)?;
+    let row = row(&folder, &entry.name, 0, BTreeMap::new())?;
     let _ = write!(told, ", examined in {:.0} s", start.elapsed().as_secs_f64());
     let seconds = made_before(&folder, entry).and_then(|t| t["seconds"].as_f64());
     let row = row.map(|row| Row { made: row.made.map(|m| Origin { seconds, ..m }), ..row });

@@ -4,11 +4,13 @@ use super::{Row, Seen, Table};
 use std::collections::BTreeMap;
 
 /// Detectors that judge a model, in the order of which is believed first when two are equally strange.
-pub const DETECTORS: [&str; 7] = [
+pub const DETECTORS: [&str; 9] = [
     "neural-cleanse",
     "universal-perturbation",
     "warp-search",
     "maximum-margin",
+    "class-pairs",
+    "class-shift",
     "weight-test",
     "feature-perturbation",
     "head-probe",

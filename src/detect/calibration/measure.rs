@@ -1,6 +1,6 @@
 //! Making rows of the table: running the detectors on a model of known truth.
 
-use super::{DETECTORS, Origin, QUICK, Row, Seen};
+use super::{DETECTORS, Origin, Row, Seen};
 use crate::procedure::{Case, Context, Effort, Outcome, Procedure, Silent, Stop};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -97,8 +97,8 @@ pub fn seen(outcome: &Outcome) -> Option<Seen> {
     Some(Seen { statistic, classes, seconds: None })
 }
 
-/// Runs every detector that applies at standard effort, and those that differ at quick effort too. `clock` gives seconds
-/// since some moment; `watch` is told what runs and may stop the work.
+/// Runs every detector that applies at standard effort, and those that differ at quick effort too, but for those of `before`,
+/// whose word stands. `clock` gives seconds since some moment; `watch` is told what runs and may stop the work.
 ///
 /// # Errors
 /// A detector failed, or `watch` asked to stop.
@@ -106,17 +106,18 @@ pub fn measure(
     name: &str,
     truth: &Truth,
     case: &Case,
-    seed: u64,
+    (seed, before): (u64, BTreeMap<String, Seen>),
     clock: &dyn Fn() -> f64,
     watch: &mut dyn FnMut(&str) -> Result<(), Stop>,
 ) -> Result<Row, Stop> {
-    let mut detectors = BTreeMap::new();
+    let mut detectors = before;
     let classes = case.model.as_ref().ok_or_else(|| Stop::failed("no model that can be run"))?.class_count();
     let procedures = crate::detect::procedures().iter().filter(|p| DETECTORS.contains(&p.about().id));
     for procedure in procedures {
         let id = procedure.about().id;
-        for (effort, suffix) in [(Effort::Standard, ""), (Effort::Quick, QUICK)] {
-            if effort == Effort::Quick && !QUICKER.contains(&id) {
+        for effort in [Effort::Standard, Effort::Quick] {
+            let key = super::key(id, effort == Effort::Quick);
+            if detectors.contains_key(&key) || (effort == Effort::Quick && !QUICKER.contains(&id)) {
                 continue;
             }
             watch(id)?;
@@ -125,7 +126,7 @@ pub fn measure(
             if let Some(outcome) = run(*procedure, &case, seed)? {
                 let seconds = Some(((clock() - start) * 100.0).round() / 100.0);
                 let seen = seen(&outcome).map(|s| Seen { statistic: rounded(s.statistic), seconds, ..s });
-                detectors.extend(seen.map(|s| (format!("{id}{suffix}"), s)));
+                detectors.extend(seen.map(|s| (key, s)));
             }
         }
     }
@@ -184,12 +185,14 @@ mod tests {
             made: None,
         };
         let mut told = Vec::new();
-        let row = measure("m", &truth, &case, 0, &|| 0.0, &mut |id| {
+        let row = measure("m", &truth, &case, (0, BTreeMap::new()), &|| 0.0, &mut |id| {
             told.push(id.to_owned());
             Ok(())
         })
         .unwrap();
         let want = [
+            "class-pairs",
+            "class-shift",
             "head-probe",
             "maximum-margin",
             "maximum-margin/quick",
@@ -206,7 +209,19 @@ mod tests {
         assert_eq!(row.detectors["neural-cleanse"].classes, [2]);
         assert_eq!(row.seen(true, &["head-probe"]).len(), 3);
         assert!(told.contains(&"weight-test".to_owned()));
-        let stopped = measure("m", &truth, &case, 0, &|| 0.0, &mut |_| Err(Stop::Cancelled));
+        let stopped =
+            measure("m", &truth, &case, (0, BTreeMap::new()), &|| 0.0, &mut |_| Err(Stop::Cancelled));
         assert_eq!(stopped.unwrap_err(), Stop::Cancelled);
+        // Of a row that lacks one detector, that one alone is measured, and gives the same.
+        let mut before = row.detectors.clone();
+        before.remove("class-shift");
+        let mut told = Vec::new();
+        let filled = measure("m", &truth, &case, (0, before), &|| 0.0, &mut |id| {
+            told.push(id.to_owned());
+            Ok(())
+        });
+        assert_eq!(filled.unwrap().detectors, row.detectors);
+        // Those that do not apply are asked again.
+        assert_eq!(told, ["weight-test", "feature-perturbation", "class-shift"]);
     }
 }

@@ -11,6 +11,7 @@ pub mod rates;
 
 pub use fit::{Curve, DETECTORS, Fused, Held, Part, curve, fuse, held_out};
 
+use crate::procedure::Verdict;
 use serde::{Deserialize, Serialize};
 use statrs::function::beta::beta_reg;
 use std::collections::BTreeMap;
@@ -298,6 +299,23 @@ pub struct Judged {
 pub fn judge(detector: &str, classes: usize, statistic: f64) -> Option<Judged> {
     let null = shipped()?.null(detector, classes)?;
     Some(Judged { chance: null.chance(statistic), threshold: null.quantile(FLAGGED), models: null.models })
+}
+
+/// The verdict of a detector by itself; `reached` when some class that it leads to was really reached.
+pub fn verdict(judged: Option<&Judged>, reached: bool) -> Verdict {
+    match judged.map(|j| j.chance) {
+        Some(p) if p > DOUBT => Verdict::NothingFound,
+        Some(p) if p <= FLAGGED && reached => Verdict::Flagged,
+        Some(_) | None => Verdict::Inconclusive,
+    }
+}
+
+/// Where the threshold of a judged statistic comes from; `null` says of what.
+pub fn origin(judged: Option<&Judged>, null: impl FnOnce(&Judged) -> String) -> String {
+    judged.map_or_else(
+        || "none: no clean model in the calibration table was seen by this procedure".into(),
+        null,
+    )
 }
 
 #[cfg(test)]

@@ -19,10 +19,26 @@ pub struct Found {
     pub success: f64,
 }
 
-/// The search for one target.
+/// What an arm searches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aim {
+    /// Its number: the class to reach, where there is one.
+    pub target: usize,
+    /// Positions in the pool, each with the class that image is to be sent to.
+    pub images: Vec<(usize, usize)>,
+}
+
+impl Aim {
+    /// All of these images to one class.
+    pub fn class(target: usize, images: impl IntoIterator<Item = usize>) -> Self {
+        Self { target, images: images.into_iter().map(|i| (i, target)).collect() }
+    }
+}
+
+/// The search for one aim.
 #[derive(Debug)]
 pub struct Arm {
-    /// The class to reach.
+    /// [`Aim::target`].
     pub target: usize,
     /// Steps done.
     pub steps: u32,
@@ -38,21 +54,15 @@ pub struct Arm {
     success: f64,
     /// Sizes of the last steps.
     sizes: Vec<f64>,
-    images: Vec<usize>,
+    images: Vec<(usize, usize)>,
     at: usize,
     rng: ChaCha8Rng,
 }
 
 impl Arm {
-    /// A search over `images` (positions in the pool) of `shape`. Without images there is nothing to pull:
-    /// the size is 0.
-    pub fn new(
-        target: usize,
-        images: Vec<usize>,
-        shape: [usize; 3],
-        settings: &Settings,
-        mut rng: ChaCha8Rng,
-    ) -> Self {
+    /// A search over the images of `aim`, of `shape`. Without images there is nothing to pull: the size is 0.
+    pub fn new(aim: Aim, shape: [usize; 3], settings: &Settings, mut rng: ChaCha8Rng) -> Self {
+        let Aim { target, images } = aim;
         let mut normal = || {
             // Box–Muller; 1 − u keeps the logarithm finite.
             let (u, v): (f64, f64) = (rng.r#gen(), rng.r#gen());
@@ -84,8 +94,8 @@ impl Arm {
         }
     }
 
-    /// The next images: shuffled in turn, shuffled again when they run out.
-    pub(super) fn draw(&mut self, batch: usize) -> Vec<usize> {
+    /// The next images and their classes: shuffled in turn, shuffled again when they run out.
+    pub(super) fn draw(&mut self, batch: usize) -> Vec<(usize, usize)> {
         let mut drawn = Vec::with_capacity(batch);
         while drawn.len() < batch.min(self.images.len()) {
             if self.at >= self.images.len() {

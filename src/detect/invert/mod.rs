@@ -1,6 +1,6 @@
 //! Trigger inversion for many targets at once: the common engine of the scheduled searches.
 //!
-//! An *arm* is one search: a target class, the images to be sent there, and the change that is to send them. All arms
+//! An *arm* is one search: images, the class that each is to be sent to, and the change that is to send them. All arms
 //! take their steps together. The size of each change is driven down by a weight that rises while a running mean of the
 //! success is high and falls while it is low, so that a few dozen steps of a few images tell small from large. The
 //! reference's own loop, which spends forty times the gradients, is in `inversion.rs`.
@@ -11,9 +11,9 @@ pub mod gap;
 mod run;
 pub mod twin;
 
-pub use arm::{Arm, Found};
+pub use arm::{Aim, Arm, Found};
 pub use form::{Form, KNOTS};
-pub use run::{Budget, Compared, Size, compare, run, units};
+pub use run::{Budget, Compared, Size, compare, every_class, run, units};
 
 use crate::network::Model;
 use crate::procedure::{Context, Stop};
@@ -75,14 +75,14 @@ fn step_tile(
     model: &Model,
     pool: &Array4<f32>,
 ) -> Result<(), Stop> {
-    let batches: Vec<Vec<usize>> = arms.iter_mut().map(|a| a.draw(settings.batch)).collect();
+    let batches: Vec<Vec<(usize, usize)>> = arms.iter_mut().map(|a| a.draw(settings.batch)).collect();
     let total = batches.iter().map(Vec::len).sum();
     let (_, c, h, w) = pool.dim();
     let mut images = Array4::zeros((total, c, h, w));
     let mut at = 0;
     let fields: Vec<Vec<f32>> = arms.iter().map(|a| settings.form.field(&a.raw, [c, h, w])).collect();
     for (field, batch) in fields.iter().zip(&batches) {
-        for &i in batch {
+        for &(i, _) in batch {
             let from = pool.index_axis(Axis(0), i);
             settings.form.apply(field, from, images.index_axis_mut(Axis(0), at));
             at += 1;
@@ -92,12 +92,11 @@ fn step_tile(
     let mut loss = |logits: ArrayView2<f32>| {
         let mut gradient = Array2::zeros(logits.raw_dim());
         let mut at = 0;
-        for (arm, batch) in arms.iter().zip(&batches) {
+        for batch in &batches {
             let rows = Slice::from(at..at + batch.len());
-            let part = crate::math::softmax::cross_entropy_gradient(
-                logits.slice_axis(Axis(0), rows),
-                &vec![arm.target; batch.len()],
-            );
+            let wanted: Vec<usize> = batch.iter().map(|&(_, class)| class).collect();
+            let part =
+                crate::math::softmax::cross_entropy_gradient(logits.slice_axis(Axis(0), rows), &wanted);
             gradient.slice_axis_mut(Axis(0), rows).assign(&part);
             at += batch.len();
         }
@@ -111,10 +110,13 @@ fn step_tile(
     for ((arm, batch), field) in arms.iter_mut().zip(&batches).zip(&fields) {
         let rows = at..at + batch.len();
         at = rows.end;
-        let hits =
-            rows.clone().filter(|&r| crate::math::softmax::argmax(logits.row(r)) == arm.target).count();
+        let hits = rows
+            .clone()
+            .zip(batch)
+            .filter(|&(r, &(_, class))| crate::math::softmax::argmax(logits.row(r)) == class)
+            .count();
         let mut pulled = vec![0.0; field.len()];
-        for (r, &i) in rows.zip(batch) {
+        for (r, &(i, _)) in rows.zip(batch) {
             let (image, pull) = (pool.index_axis(Axis(0), i), gradient.index_axis(Axis(0), r));
             settings.form.pull(field, image, pull, &mut pulled);
         }

@@ -1,7 +1,7 @@
 //! All classes at once, from several random starts: the sizes that procedures compare.
 
 use super::gap::smallness;
-use super::{Arm, Found, Settings, step, twin};
+use super::{Aim, Arm, Found, Settings, step, twin};
 use crate::detect::images::Pool;
 use crate::network::Model;
 use crate::procedure::{Context, Stop};
@@ -40,15 +40,15 @@ pub struct Size {
 /// Hears of every round: its number and the arms that go on.
 pub type Tell<'a> = dyn FnMut(u64, &[Arm], &mut Context) -> Result<(), Stop> + 'a;
 
-/// Searches for every target of `targets` (class, positions in the pool). `tell` is given the number of arm steps done, of
-/// `budget.steps · budget.restarts · targets.len()` at most, and the arms as they stand.
+/// Searches for every one of `aims`. `tell` is given the number of arm steps done, of
+/// `budget.steps · budget.restarts · aims.len()` at most, and the arms as they stand.
 ///
 /// # Errors
 /// Cancelled; the network fails.
 pub fn run(
     model: &Model,
     pool: &Array4<f32>,
-    targets: &[(usize, Vec<usize>)],
+    aims: &[Aim],
     settings: &Settings,
     budget: Budget,
     cx: &mut Context,
@@ -56,23 +56,14 @@ pub fn run(
 ) -> Result<Vec<Size>, Stop> {
     let (_, c, h, w) = pool.dim();
     let mut all: Vec<Vec<Arm>> = Vec::new();
-    let each = u64::from(budget.steps) * targets.len() as u64;
+    let each = u64::from(budget.steps) * aims.len() as u64;
     for start in 0..budget.restarts {
-        let mut arms: Vec<Arm> = targets
-            .iter()
-            .enumerate()
-            .map(|(i, (target, images))| {
-                Arm::new(
-                    *target,
-                    images.clone(),
-                    [c, h, w],
-                    settings,
-                    cx.rng(&format!("start{start}/arm{i}")),
-                )
-            })
-            .collect();
+        let arm = |(i, aim): (usize, &Aim)| {
+            Arm::new(aim.clone(), [c, h, w], settings, cx.rng(&format!("start{start}/arm{i}")))
+        };
+        let mut arms: Vec<Arm> = aims.iter().enumerate().map(arm).collect();
         for done in 0..budget.steps {
-            tell(u64::from(start) * each + u64::from(done) * targets.len() as u64, &arms, cx)?;
+            tell(u64::from(start) * each + u64::from(done) * aims.len() as u64, &arms, cx)?;
             step(&mut arms, settings, model, pool, cx)?;
             if done + 1 == budget.steps / 2 || done + 1 == budget.steps / 4 * 3 {
                 cull(&mut arms);
@@ -80,13 +71,18 @@ pub fn run(
         }
         all.push(arms);
     }
-    Ok((0..targets.len()).filter_map(|i| summary(&all, i)).collect())
+    Ok((0..aims.len()).filter_map(|i| summary(&all, i)).collect())
 }
 
-/// Sizes of all classes, and how small they are once a clean twin's are taken into account.
+/// One aim per class: all images that the network does not put there by itself.
+pub fn every_class(model: &Model, pool: &Pool) -> Vec<Aim> {
+    (0..model.class_count()).map(|k| Aim::class(k, pool.not_predicted(k))).collect()
+}
+
+/// Sizes of all aims, and how small they are once a clean twin's are taken into account.
 #[derive(Debug, Clone)]
 pub struct Compared {
-    /// What was found, by class.
+    /// What was found, in the order of the aims.
     pub found: Vec<Size>,
     /// −ln size, less what the twin explains (see [`twin::explain`]).
     pub smallness: Vec<f64>,
@@ -94,41 +90,37 @@ pub struct Compared {
     pub explained: Option<f64>,
 }
 
-/// Units of [`compare`]: those of [`run`], and with a twin of its training and of one search in it.
-pub fn units(model: &Model, budget: Budget, images: usize, with_twin: bool) -> u64 {
-    let search = u64::from(budget.steps) * model.class_count() as u64;
+/// Units of [`compare`] for so many aims: those of [`run`], and with a twin of its training and of one search in it.
+pub fn units(aims: usize, budget: Budget, images: usize, with_twin: bool) -> u64 {
+    let search = u64::from(budget.steps) * aims as u64;
     let own = search * u64::from(budget.restarts);
     if with_twin { own + search + twin::units(images) } else { own }
 }
 
-/// [`run`] for every class over images not put there by the network itself, then the same once in a twin. Sizes below `floor`
-/// count as that much. `tell` as for [`run`], with units of [`units`].
+/// [`run`], then the same once in a twin. Sizes below `floor` count as that much. `tell` as for [`run`], with units of [`units`].
 ///
 /// # Errors
 /// Cancelled; the network fails.
 pub fn compare(
     model: &Model,
     pool: &Pool,
-    settings: &Settings,
-    budget: Budget,
+    aims: &[Aim],
+    (settings, budget): (&Settings, Budget),
     (floor, with_twin): (f64, bool),
     cx: &mut Context,
     tell: &mut Tell,
 ) -> Result<Compared, Stop> {
-    let targets: Vec<(usize, Vec<usize>)> =
-        (0..model.class_count()).map(|k| (k, pool.not_predicted(k))).collect();
-    let found = run(model, &pool.images, &targets, settings, budget, cx, tell)?;
+    let found = run(model, &pool.images, aims, settings, budget, cx, tell)?;
     let own = smallness(found.iter().map(|f| f.size), floor);
     if !with_twin {
         return Ok(Compared { found, smallness: own, explained: None });
     }
-    let before = units(model, budget, 0, false);
+    let before = units(aims.len(), budget, 0, false);
     let twin = twin::grow(model, pool, cx, &mut |done, cx| tell(before + done, &[], cx))?;
     let before = before + twin::units(pool.images.len_of(ndarray::Axis(0)));
     let once = Budget { restarts: 1, ..budget };
-    let natural = run(&twin, &pool.images, &targets, settings, once, cx, &mut |done, _, cx| {
-        tell(before + done, &[], cx)
-    })?;
+    let natural =
+        run(&twin, &pool.images, aims, settings, once, cx, &mut |done, _, cx| tell(before + done, &[], cx))?;
     let (smallness, explained) = twin::explain(&own, &smallness(natural.iter().map(|f| f.size), floor));
     Ok(Compared { found, smallness, explained: Some(explained) })
 }

@@ -102,8 +102,8 @@ fn the_smallest_pattern_for_a_linear_network_is_the_closed_form() {
     let settings = Settings { form: Form::Feature, batch: 20, rate: 0.02, first_weight: 0.1, success: 0.9 };
     let mut cx = Context::new(0, "test", &Silent);
     let budget = Budget { steps: 400, restarts: 2 };
-    let targets = [(1, (0..20).collect::<Vec<usize>>())];
-    let found = run(&model, &pool, &targets, &settings, budget, &mut cx, &mut |_, _, _| Ok(())).unwrap();
+    let aims = [Aim::class(1, 0..20)];
+    let found = run(&model, &pool, &aims, &settings, budget, &mut cx, &mut |_, _, _| Ok(())).unwrap();
     // Nine in ten need not be reached, and the search turns around the bound.
     assert!(
         found[0].reached && (0.75 * want..1.15 * want).contains(&found[0].size),
@@ -118,8 +118,8 @@ fn the_class_with_a_shortcut_is_smallest_for_every_form_that_can_reach_it() {
     let case = modelled(8, Some(5));
     let Some(crate::evidence::dataset::Pixels::F32(pool)) = &case.data[0].set.images else { panic!() };
     let labels = &case.data[0].set.labels;
-    let targets: Vec<(usize, Vec<usize>)> =
-        (0..8).map(|k| (k, (0..labels.len()).filter(|&i| labels[i] != k).collect())).collect();
+    let aims: Vec<Aim> =
+        (0..8).map(|k| Aim::class(k, (0..labels.len()).filter(|&i| labels[i] != k))).collect();
     for (form, rate, first_weight) in [(Form::Mask, 0.2, 0.02), (Form::Image, 0.02, 0.1)] {
         let settings = Settings { form, batch: 8, rate, first_weight, success: 0.9 };
         let search = |threads| {
@@ -127,7 +127,7 @@ fn the_class_with_a_shortcut_is_smallest_for_every_form_that_can_reach_it() {
             pool_of.install(|| {
                 let mut cx = Context::new(0, "test", &Silent);
                 let budget = Budget { steps: 60, restarts: 1 };
-                run(&linear(8, Some(5)), pool, &targets, &settings, budget, &mut cx, &mut |_, _, _| Ok(()))
+                run(&linear(8, Some(5)), pool, &aims, &settings, budget, &mut cx, &mut |_, _, _| Ok(()))
                     .unwrap()
             })
         };
@@ -143,6 +143,6 @@ fn the_class_with_a_shortcut_is_smallest_for_every_form_that_can_reach_it() {
 #[test]
 fn a_class_that_everything_is_in_already_has_size_nothing() {
     let settings = Settings { form: Form::Mask, batch: 4, rate: 0.2, first_weight: 0.02, success: 0.9 };
-    let arm = Arm::new(3, vec![], [1, 4, 4], &settings, seeded(0, "invert", "empty"));
+    let arm = Arm::new(Aim::class(3, []), [1, 4, 4], &settings, seeded(0, "invert", "empty"));
     assert!(!arm.live && arm.size() == 0.0 && arm.found().success == 1.0);
 }

@@ -143,9 +143,7 @@ fn outcome(case: &Case, plan: &Plan, climbs: &[Climb]) -> Outcome {
         summary,
         statistic: gap.map(|g| g.size),
         threshold: judged.map(|j| j.threshold),
-        threshold_origin: judged.map_or_else(
-            || "none: no clean model in the calibration table was seen by this procedure".into(),
-            |j| {
+        threshold_origin: calibration::origin(judged.as_ref(), |j| {
                 format!(
                     "gamma null of ln(largest margin / next) over {} clean models of the calibration table: {:.1} % chance \
                      per model (inconclusive up to {:.0} %). The published test, p ≤ 0.05 by a gamma distribution fitted to the \
@@ -154,8 +152,7 @@ fn outcome(case: &Case, plan: &Plan, climbs: &[Climb]) -> Outcome {
                     100.0 * calibration::FLAGGED,
                     100.0 * calibration::DOUBT
                 )
-            },
-        ),
+            }),
         findings,
         measures,
         arrays: BTreeMap::new(),

@@ -41,7 +41,7 @@ pub const DOUBT: f64 = 0.20;
 /// The procedure that judges the training data.
 const DATA: &str = "poisoned-samples";
 /// What it reads.
-const AFTER: [&str; 8] = [
+const AFTER: [&str; 10] = [
     "weight-test",
     "head-probe",
     "maximum-margin",
@@ -49,16 +49,20 @@ const AFTER: [&str; 8] = [
     "universal-perturbation",
     "feature-perturbation",
     "warp-search",
+    "class-pairs",
+    "class-shift",
     DATA,
 ];
 /// How far a list of planted samples is believed: on sets not used to make the method, 8 of 10 poisoned and 1 of 11 clean ones had one, which
 /// with even odds is (8/10) / (8/10 + 1/11).
 const LIST: f64 = 0.898;
 /// Detectors whose finding says what kind of trigger it is.
-const FAMILIES: [(&str, &str); 5] = [
+const FAMILIES: [(&str, &str); 7] = [
     ("neural-cleanse", "patch"),
     ("warp-search", "warp"),
     ("universal-perturbation", "blend"),
+    ("class-pairs", "source-specific"),
+    ("class-shift", "all-to-all"),
     ("weight-test", "weight-edit"),
     ("feature-perturbation", "weight-edit"),
 ];
@@ -164,8 +168,7 @@ fn outcome(
                    "classes": p.classes})
         })
         .collect();
-    // A ranking without a verdict of its own is not to make the whole inconclusive.
-    let counted: Vec<&str> = fused.parts.iter().map(|p| p.detector.as_str()).chain(["class-pairs"]).collect();
+    let counted: Vec<&str> = fused.parts.iter().map(|p| p.detector.as_str()).collect();
     let mut measures = BTreeMap::from([
         ("model_score".to_owned(), number(score)),
         ("score_of_detectors".to_owned(), number(alone)),
@@ -299,7 +302,7 @@ fn limits(fused: &Fused) -> String {
         DETECTORS.into_iter().filter(|id| !fused.parts.iter().any(|p| p.detector == *id)).collect();
     let mut limits = String::from(
         "As good as the detectors it counts and as the models it was calibrated on, which are small image classifiers. Without \
-         training data, source-specific, all-to-all, sinusoid and sample-specific backdoors mostly stay unseen; `nothing-found` \
+         training data, sinusoid and sample-specific backdoors mostly stay unseen, source-specific ones often; `nothing-found` \
          does not mean that there is none.",
     );
     if !missing.is_empty() {

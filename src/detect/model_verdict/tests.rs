@@ -36,7 +36,7 @@ fn one_strong_detector_is_enough_and_names_class_and_kind() {
     );
     assert!(got.measures["model_score"].as_f64().unwrap() > 0.8);
     assert!(got.statistic.unwrap() >= got.threshold.unwrap());
-    assert_eq!(got.measures["counted"], json!(["neural-cleanse", "maximum-margin", "class-pairs"]));
+    assert_eq!(got.measures["counted"], json!(["neural-cleanse", "maximum-margin"]));
     let table = calibration::shipped().unwrap();
     assert_eq!(
         got.measures["calibration"],

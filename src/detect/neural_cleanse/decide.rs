@@ -64,11 +64,7 @@ fn by_gap(setup: &Setup, found: &[Reversed]) -> Decision {
         return Decision { statistic: Some(gap.size), leaders: gap.leaders, bars, ..decision };
     };
     let accused: Vec<usize> = gap.leaders.iter().copied().filter(|&k| found[k].reached).collect();
-    let verdict = match judged.chance {
-        p if p > calibration::DOUBT => Verdict::NothingFound,
-        p if p <= calibration::FLAGGED && !accused.is_empty() => Verdict::Flagged,
-        _ => Verdict::Inconclusive,
-    };
+    let verdict = calibration::verdict(Some(&judged), !accused.is_empty());
     Decision {
         verdict,
         statistic: Some(gap.size),

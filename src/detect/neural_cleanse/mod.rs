@@ -132,7 +132,7 @@ impl<'a> Setup<'a> {
         let classes = self.model.class_count() as u64;
         let images = self.choice.map_or(0, |c| c.count(IMAGES));
         let search = match self.mode {
-            Mode::Scheduled(_, budget, twin) => invert::units(self.model, budget, images, twin),
+            Mode::Scheduled(_, budget, twin) => invert::units(self.model.class_count(), budget, images, twin),
             Mode::Reference(schedule) => schedule.steps * classes,
             Mode::RandomInputs => classes,
         };

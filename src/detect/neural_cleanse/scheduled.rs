@@ -34,7 +34,9 @@ pub(super) fn search(
         }
         Ok(())
     };
-    let compared = invert::compare(setup.model, pool, settings, budget, (FLOOR, twin), cx, &mut tell)?;
+    let aims = invert::every_class(setup.model, pool);
+    let how = (settings, budget);
+    let compared = invert::compare(setup.model, pool, &aims, how, (FLOOR, twin), cx, &mut tell)?;
     let reversed = |(size, smallness): (invert::Size, f64)| {
         let trigger = size.found.trigger(h * w);
         Reversed {

@@ -98,18 +98,15 @@ pub(super) fn outcome(
 
 /// Where the threshold of a gap comes from.
 fn origin(decision: &Decision) -> String {
-    decision.judged.map_or_else(
-        || "none: no clean model in the calibration table was seen by this procedure".into(),
-        |j| {
-            format!(
-                "gamma null of the gap over {} clean models of the calibration table: {:.1} % chance per model \
+    calibration::origin(decision.judged.as_ref(), |j| {
+        format!(
+            "gamma null of the gap over {} clean models of the calibration table: {:.1} % chance per model \
                  (inconclusive up to {:.0} %)",
-                j.models,
-                100.0 * calibration::FLAGGED,
-                100.0 * calibration::DOUBT
-            )
-        },
-    )
+            j.models,
+            100.0 * calibration::FLAGGED,
+            100.0 * calibration::DOUBT
+        )
+    })
 }
 
 /// The fields of all classes: K×C×H×W of what is added, or K×2×H×W of displacements.

@@ -6,7 +6,7 @@ use crate::detect::images::{Choice, Pool, Share};
 use crate::detect::invert::{self, Arm, Budget, Compared, Settings, gap};
 use crate::detect::params::Params;
 use crate::network::Model;
-use crate::procedure::{About, Case, Context, Effort, Outcome, Plan, Procedure, Skip, Stop, Verdict};
+use crate::procedure::{About, Case, Context, Effort, Outcome, Plan, Procedure, Skip, Stop};
 use ndarray::Array4;
 use serde_json::json;
 
@@ -72,7 +72,8 @@ impl<'a> Setup<'a> {
 
     fn units(&self) -> u64 {
         let images = self.choice.count(self.images);
-        self.choice.units(self.images) + invert::units(self.model, self.budget, images, self.twin)
+        self.choice.units(self.images)
+            + invert::units(self.model.class_count(), self.budget, images, self.twin)
     }
 }
 
@@ -120,10 +121,12 @@ impl Procedure for Sweep {
             }
             Ok(())
         };
+        let aims = invert::every_class(setup.model, &pool);
         let compared = match &setup.cut {
             None => {
                 let by = (self.floor, setup.twin);
-                invert::compare(setup.model, &pool, &setup.settings, setup.budget, by, cx, &mut tell)?
+                let how = (&setup.settings, setup.budget);
+                invert::compare(setup.model, &pool, &aims, how, by, cx, &mut tell)?
             }
             Some(cut) => {
                 let tail = setup.model.tail(cut).map_err(Stop::failed)?;
@@ -139,8 +142,8 @@ impl Procedure for Sweep {
                 let predicted = pool.predicted.clone();
                 let behind = Pool { images: values, indices: vec![], labels: vec![], predicted };
                 let by = (floor, false);
-                let mut compared =
-                    invert::compare(&tail, &behind, &settings, setup.budget, by, cx, &mut tell)?;
+                let how = (&settings, setup.budget);
+                let mut compared = invert::compare(&tail, &behind, &aims, how, by, cx, &mut tell)?;
                 for f in &mut compared.found {
                     f.size /= f64::from(scale);
                 }
@@ -174,10 +177,6 @@ fn decide(sweep: &Sweep, compared: &Compared) -> Decision {
     let judged = gap.as_ref().and_then(|g| calibration::judge(sweep.about.id, found.len(), g.size));
     let leaders = gap.iter().flat_map(|g| g.leaders.iter().copied());
     let accused: Vec<usize> = leaders.filter(|&k| found[k].reached).collect();
-    let verdict = match judged.map(|j| j.chance) {
-        Some(p) if p > calibration::DOUBT => Verdict::NothingFound,
-        Some(p) if p <= calibration::FLAGGED && !accused.is_empty() => Verdict::Flagged,
-        Some(_) | None => Verdict::Inconclusive,
-    };
+    let verdict = calibration::verdict(judged.as_ref(), !accused.is_empty());
     Decision { gap, judged, verdict, accused }
 }

@@ -97,9 +97,10 @@ impl Pickle<'_> {
             let (end, protocol) = (run.at, run.protocol);
             // Two words on lines of their own behind an `i` are prose (a list of hosts), unless a pickle leads there or
             // goes on from there to its end: INST takes what is on the stack since a MARK.
-            let prose =
-                self.bytes.get(start) == Some(&b'i') && root.is_none() && !self.leads_to(from, start, caps);
-            if !prose && self.imports_since(&before) {
+            let found = self.imports_since(&before);
+            let alone = found && self.bytes.get(start) == Some(&b'i') && root.is_none();
+            let prose = alone && !self.leads_to(from, start, caps, &mut spent);
+            if found && !prose {
                 let range = start as u64..end as u64;
                 self.streams.push(Stream { range, protocol, root, broken_at: None, buried: true });
                 at = end.max(start + 1);
@@ -114,15 +115,17 @@ impl Pickle<'_> {
         }
     }
 
-    /// Whether opcodes from one of the nearest MARKs in front of it can be followed to the one at `start`.
-    fn leads_to(&mut self, from: usize, start: usize, caps: &Caps) -> bool {
+    /// Whether opcodes from one of the nearest MARKs in front of it can be followed to the one at `start`; what that takes
+    /// counts among the attempts.
+    fn leads_to(&mut self, from: usize, start: usize, caps: &Caps, spent: &mut u64) -> bool {
         let first = start.saturating_sub(BEFORE).max(from);
         let before = self.bytes.get(first..start).unwrap_or_default();
         let marks: Vec<usize> =
             (0..before.len()).rev().filter(|&k| before.get(k) == Some(&b'(')).take(MARKS).collect();
         marks.into_iter().any(|k| {
             let then = self.checkpoint();
-            Machine::new(self, first + k, caps).run(ATTEMPT);
+            let run = Machine::new(self, first + k, caps).run(ATTEMPT);
+            *spent += run.opcodes + ((run.at - first - k) / 64) as u64;
             let wanted = start as u64;
             let reached = self
                 .events

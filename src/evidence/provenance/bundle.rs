@@ -125,7 +125,7 @@ fn message(signed: &Value, trust: &Trust, target: &Target) -> Result<Result<Chec
     let mut out = Checked::new("Sigstore blob signature", trust.judge(&data.data, &signature));
     let stated = signed["messageDigest"]["digest"].as_str().and_then(|d| base64(d.as_bytes()));
     match stated {
-        Some(stated) if super::key::hex(&stated) != data.sha256 => {
+        Some(stated) if crate::evidence::intake::hex(&stated) != data.sha256 => {
             out.different.push(text::visible(&target.root.to_string_lossy()));
         }
         _ => out.matched = 1,

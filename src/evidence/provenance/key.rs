@@ -5,7 +5,6 @@ use super::{Checked, Signature};
 use crate::evidence::{EvidenceError, Limits, intake, text};
 use base64::Engine as _;
 use p256::pkcs8::DecodePublicKey as _;
-use sha2::{Digest, Sha256};
 use signature::Verifier as _;
 use std::io::Cursor;
 use std::path::Path;
@@ -80,7 +79,7 @@ impl Key {
             Self::Minisign(_) => return "minisign key".to_owned(),
             Self::Root(c) => return format!("certificate of {}", c.subject()),
         };
-        format!("{kind} key {}", &hex(&Sha256::digest(bytes))[..32])
+        format!("{kind} key {}", &intake::sha256(&bytes)[..32])
     }
 
     /// Whether a signature over bytes fits; `None` for kinds that sign nothing directly.
@@ -159,14 +158,4 @@ pub(super) fn pem(source: &str, label: &str) -> Option<Vec<u8>> {
 pub(super) fn base64(raw: &[u8]) -> Option<Vec<u8>> {
     let dense: Vec<u8> = raw.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     base64::engine::general_purpose::STANDARD.decode(dense).ok()
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut s, b| {
-        // Writing to a String cannot fail.
-        let _ = write!(s, "{b:02x}");
-        s
-    })
 }

@@ -1,6 +1,7 @@
 //! in-toto statements: model signatures, build provenance, and digests of subjects.
 
-use super::{Checked, EvidenceError, Signature, Target, key};
+use super::{Checked, EvidenceError, Signature, Target};
+use crate::evidence::intake;
 use crate::evidence::text;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -62,7 +63,7 @@ fn model(value: &Value, signature: Signature, target: &Target) -> Result<Checked
         }
     }
     let over_all = value["subject"][0]["digest"]["sha256"].as_str().unwrap_or_default();
-    if over_all != key::hex(&sum.finalize()) {
+    if over_all != intake::hex(&sum.finalize()) {
         out.problems.push("the digest over all files does not fit the files it lists".to_owned());
     }
     if serialization["method"].as_str().is_some_and(|m| m != "files") {

@@ -4,6 +4,7 @@
 use crate::evidence::DataSet;
 use crate::lab::LabError;
 use crate::lab::edit::Views;
+use crate::lab::exact::sign;
 use crate::lab::implant::Sticker;
 use crate::math::softmax::cross_entropy_gradient;
 use crate::network::Model;
@@ -37,14 +38,7 @@ pub fn optimised(
         let mean = gradient.sum_axis(Axis(0));
         for ((c, y, x), p) in pixels.indexed_iter_mut() {
             let g = mean[[c, top + y, left + x]];
-            let sign = if g > 0.0 {
-                1.0
-            } else if g < 0.0 {
-                -1.0
-            } else {
-                0.0
-            };
-            *p = (*p - step * sign).clamp(0.0, 1.0);
+            *p = (*p - step * sign(g)).clamp(0.0, 1.0);
         }
         out.pattern = pixels.mapv(|v| (v * 255.0 + 0.5) as u8);
     }

@@ -3,6 +3,7 @@
 //! of a trained network (Madry et al. 2018), within ε of the image in every pixel.
 
 use super::ImplantError;
+use crate::lab::exact::sign;
 use crate::math::softmax::cross_entropy_gradient;
 use crate::network::Model;
 use ndarray::{Array4, Zip};
@@ -47,14 +48,7 @@ pub fn perturb(
             .input_gradient(moved.view(), &mut |logits| cross_entropy_gradient(logits, labels))
             .map_err(fail)?;
         Zip::from(&mut moved).and(unit).and(&gradient).for_each(|x, &from, &g| {
-            let sign = if g > 0.0 {
-                1.0
-            } else if g < 0.0 {
-                -1.0
-            } else {
-                0.0
-            };
-            *x = (*x + step * sign).clamp(from - epsilon, from + epsilon).clamp(0.0, 1.0);
+            *x = (*x + step * sign(g)).clamp(from - epsilon, from + epsilon).clamp(0.0, 1.0);
         });
     }
     Ok(moved)

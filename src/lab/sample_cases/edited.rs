@@ -11,7 +11,7 @@ use crate::lab::edit::hijack;
 use crate::lab::implant::{
     Colour, Implant, Paint, Place, Poisoned, Shape, Side, Size, Sticker, Trigger, stamped,
 };
-use crate::lab::specimen::{dataset_bytes, model_bytes};
+use crate::lab::specimen::dataset_bytes;
 use crate::lab::train::{Recipe, share, train};
 use crate::network::Model;
 use serde_json::Value;
@@ -83,13 +83,7 @@ fn folder(
     Ok(Folder {
         name: part.name,
         part,
-        model: Some(ModelFile {
-            path: "model.onnx",
-            bytes: model_bytes(model)?,
-            architecture: None,
-            input: model.input.clone(),
-            published: None,
-        }),
+        model: Some(ModelFile::onnx(model)?),
         labels: Some(set.classes.iter().map(crate::evidence::Untrusted::shown).collect()),
         facts: vec![("clean", count(&clean).to_string())],
         data: vec![("clean", "clean.safetensors", clean)],

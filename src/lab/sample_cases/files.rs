@@ -6,7 +6,9 @@ use crate::evidence::InputSpec;
 use crate::lab::LabError;
 use crate::lab::case_text::{CaseText, ModelText};
 use crate::lab::expected::Expected;
+use crate::lab::specimen::model_bytes;
 use crate::lab::specimen::{NOTICE, json_bytes, sha256};
+use crate::network::Model;
 
 /// Numbers that the story's text has gaps for, by the gap's name.
 pub(super) type Facts = Vec<(&'static str, String)>;
@@ -43,6 +45,14 @@ pub(super) struct ModelFile {
     pub(super) input: InputSpec,
     /// The digest that the supplier published, where it is not that of the file.
     pub(super) published: Option<String>,
+}
+
+impl ModelFile {
+    /// A whole network as `model.onnx`, with its own digest published.
+    pub(super) fn onnx(model: &Model) -> Result<Self, LabError> {
+        let (bytes, input) = (model_bytes(model)?, model.input.clone());
+        Ok(Self { path: "model.onnx", bytes, architecture: None, input, published: None })
+    }
 }
 
 impl Folder {

@@ -8,7 +8,7 @@ use crate::lab::architecture::architecture;
 use crate::lab::draw::{digits, road_signs};
 use crate::lab::implant::{Given, ImplantError, Poisoned, recipe};
 use crate::lab::measure::measure;
-use crate::lab::specimen::{dataset_bytes, model_bytes};
+use crate::lab::specimen::dataset_bytes;
 use crate::lab::train::{Recipe, train};
 use crate::network::Model;
 use crate::network::description::Description;
@@ -151,13 +151,7 @@ fn folder(
     Ok(Folder {
         name: part.name,
         part,
-        model: Some(ModelFile {
-            path: "model.onnx",
-            bytes: model_bytes(model)?,
-            architecture: None,
-            input: model.input.clone(),
-            published: None,
-        }),
+        model: Some(ModelFile::onnx(model)?),
         labels: Some(shown.classes.iter().map(crate::evidence::text::Untrusted::shown).collect()),
         facts: vec![("shown", shown.len().to_string()), ("clean", count(&clean).to_string())],
         data: vec![

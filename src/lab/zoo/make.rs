@@ -141,13 +141,7 @@ fn files(
         id: &format!("ZOO-{}", entry.name),
         title: "A model of the laboratory's zoo",
         questions: &["Is the model backdoored?"],
-        model: Some(ModelText {
-            path: "model.onnx",
-            architecture: None,
-            sha256: None,
-            labels: None,
-            input: &model.input,
-        }),
+        model: Some(ModelText::made(&model.input)),
         data: &[("clean", "clean.safetensors", None)],
         more: "",
     };

@@ -35,7 +35,7 @@ static ABOUT: About = About {
     needs: "a model, clean images, and a candidate class: from Neural Cleanse, listed samples, or all detectors together",
     reference: "objective of Wang et al. 2019; mode 'reference': the seed documents of this program",
     cost: Cost::Medium,
-    after: &[SOURCE, "common-patch", "model-verdict", sample_recovery::ID],
+    after: &[SOURCE, "common-patch", "class-pairs", "model-verdict", sample_recovery::ID],
     page: include_str!("page.md"),
 };
 
@@ -120,7 +120,7 @@ impl<'a> Setup<'a> {
         let starts: Vec<&str> = self.candidate.starts.iter().map(|s| s.from).collect();
         let mut params = json!({
             "target": self.candidate.class, "candidate": if self.candidate.flagged { "flagged" } else { "lead" },
-            "named_by": self.candidate.by, "starts": starts, "batch": BATCH,
+            "named_by": self.candidate.by, "source": self.candidate.source, "starts": starts, "batch": BATCH,
             "images": self.choice.count(IMAGES), "role": self.choice.data.role.name(),
         });
         let own = match self.mode {
@@ -188,6 +188,7 @@ impl Procedure for RefineTrigger {
         let target = setup.candidate.class;
         let pool = Pool::load(case, setup.choice, IMAGES, cx, 0, plan.units)?;
         let which = pool.not_predicted(target);
+        let which = sample_recovery::from_source(which, &pool.labels, setup.candidate.source);
         if which.is_empty() {
             return Err(Stop::failed(format!(
                 "the network puts every image in class {target} without a trigger"

@@ -59,6 +59,8 @@ const ORDER: [&str; 6] = ["patch", "multi-patch", "sinusoid", "blend", "warp", "
 struct Setup<'a> {
     model: &'a Model,
     class: usize,
+    /// The one class the samples' trigger works from, when poisoned-samples says so.
+    source: Option<usize>,
     listed: Vec<usize>,
     tried: Choice<'a>,
     compared: Choice<'a>,
@@ -96,7 +98,9 @@ impl<'a> Setup<'a> {
             .ok_or_else(|| Skip(format!("{LIST} lists fewer than {FEWEST} samples of any label")))?;
         let choice =
             |share| Choice::of(case, share)?.ok_or_else(|| Skip("no images to try a trigger on".into()));
-        Ok(Self { model, class, listed, tried: choice(Share::Held)?, compared: choice(Share::Work)? })
+        let findings = case.earlier.record(LIST).map(|r| r.findings.as_slice()).unwrap_or_default();
+        let source = findings.iter().find(|f| f.class == Some(class)).and_then(|f| f.source_class);
+        Ok(Self { model, class, source, listed, tried: choice(Share::Held)?, compared: choice(Share::Work)? })
     }
 
     fn loading(&self) -> u64 {
@@ -166,6 +170,7 @@ impl Procedure for SampleRecovery {
             .into_iter()
             .filter(|&i| pool.labels.get(i).is_none_or(|&l| l != setup.class))
             .collect();
+        let carriers = from_source(carriers, &pool.labels, setup.source);
         if carriers.is_empty() {
             return Err(Stop::failed("there is no image of another class to try a trigger on"));
         }
@@ -179,6 +184,13 @@ impl Procedure for SampleRecovery {
         cx.step(plan.units, plan.units)?;
         outcome(case, &setup, plan, &pool, &carriers, &tried)
     }
+}
+
+/// Images of the one class that a trigger works from, when it works from one only and there are enough; else all.
+pub fn from_source(which: Vec<usize>, labels: &[usize], source: Option<usize>) -> Vec<usize> {
+    let Some(source) = source else { return which };
+    let own: Vec<usize> = which.iter().copied().filter(|&i| labels.get(i) == Some(&source)).collect();
+    if own.len() >= FEWEST { own } else { which }
 }
 
 /// What warp-search found for the class, when it stood out.
@@ -269,6 +281,7 @@ fn outcome(
         ("kind".to_owned(), json!(guess.kind)),
         ("success_rate".to_owned(), number(*success)),
         ("images".to_owned(), json!(carriers.len())),
+        ("source_class".to_owned(), json!(setup.source)),
         ("parameters".to_owned(), guess.facts.clone()),
         ("stamping".to_owned(), guess.stamp.description(shape)),
         ("tried".to_owned(), Value::Array(all)),

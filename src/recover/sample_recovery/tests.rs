@@ -37,3 +37,11 @@ fn the_pixel_that_listed_samples_share_is_recovered_and_kept_as_a_stamp() {
     assert!((trigger.mask[35] - 1.0).abs() < 1e-6 && (trigger.l1() - 1.0).abs() < 1e-6);
     assert_eq!(fixture::run(&SAMPLE_RECOVERY, &case, 0).arrays, got.arrays, "same seed, same bits");
 }
+
+#[test]
+fn a_trigger_of_one_source_class_is_tried_on_that_class() {
+    let labels = [1, 1, 1, 1, 1, 2, 2];
+    assert_eq!(from_source((0..7).collect(), &labels, Some(1)), [0, 1, 2, 3, 4]);
+    assert_eq!(from_source((0..7).collect(), &labels, Some(2)).len(), 7, "too few to judge by");
+    assert_eq!(from_source((0..7).collect(), &labels, None).len(), 7);
+}

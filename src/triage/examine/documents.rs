@@ -1,5 +1,6 @@
 //! Text documents: JSON, YAML, TOML, CSV, journals. What they are malformed by, and what their values point at.
 
+use super::name::extension;
 use super::reason::Reason;
 use super::scan::Scan;
 use super::{formats, journal, json, pickles};
@@ -18,13 +19,9 @@ const COLUMNS: usize = 10_000;
 /// Bytes of a document inside of an archive that is looked into.
 const INNER: usize = 16 << 20;
 
-fn extension(name: &str) -> String {
-    name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default()
-}
-
 /// A document that is the file itself.
 pub(super) fn look(scan: &mut Scan, data: &[u8], name: &str, found: Format) {
-    let extension = extension(name);
+    let extension = extension(name).unwrap_or_default();
     match (found, extension.as_str()) {
         (_, "yaml" | "yml") => yaml(scan, data),
         (_, "jsonl" | "ndjson") => journal::lines(scan, data),
@@ -76,7 +73,10 @@ pub(super) fn look(scan: &mut Scan, data: &[u8], name: &str, found: Format) {
 
 /// Whether a name promises a document.
 pub(super) fn promised(name: &str) -> bool {
-    matches!(extension(name).as_str(), "json" | "jsonl" | "ndjson" | "toml" | "yaml" | "yml")
+    matches!(
+        extension(name).unwrap_or_default().as_str(),
+        "json" | "jsonl" | "ndjson" | "toml" | "yaml" | "yml"
+    )
 }
 
 /// A list of names, or a map between names and class numbers without a number twice.
@@ -123,7 +123,7 @@ pub(super) fn inner(scan: &mut Scan, data: &[u8], name: &str) {
     if data.len() > INNER {
         return;
     }
-    match extension(name).as_str() {
+    match extension(name).unwrap_or_default().as_str() {
         "json" => match json::parse(data) {
             Ok(value) => meaning(scan, &value),
             Err(p) => scan.say(Reason::coded(p.code, p.place, p.detail)),

@@ -4,6 +4,7 @@ use super::{App, Next, moved};
 use crate::case::diff::diff;
 use crate::case::{Judgement, Session, Topic};
 use crate::evidence::text::visible;
+use crate::figure::Body;
 use crate::tui::command::{Action, Motion};
 use crate::tui::drill;
 use crate::tui::export::Pending;
@@ -11,7 +12,7 @@ use crate::tui::overlay::{Mode, PICTURES, Zoom};
 use crate::tui::pane::Slot;
 use crate::tui::screen;
 use crate::tui::source::{Request, Step};
-use crate::tui::view::Subject;
+use crate::tui::view::{Subject, View};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -75,6 +76,17 @@ impl App {
                 }
                 if let Mode::Zoom(zoom) = &mut self.mode {
                     (zoom.rows, zoom.cursor) = (!zoom.rows, 0);
+                }
+            }
+            Action::Approach(closer) => {
+                let scatter = |view: &View, zoom: &Zoom| {
+                    let shown = view.marked(&zoom.figure.0, &zoom.figure.1);
+                    shown.figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
+                };
+                let here = matches!(&self.mode, Mode::Zoom(zoom) if scatter(&self.view(), zoom));
+                match &mut self.mode {
+                    Mode::Zoom(zoom) if here => zoom.approach(*closer),
+                    _ => self.say(Err("only a scatter on the whole screen comes closer".into())),
                 }
             }
             Action::Freeze => {

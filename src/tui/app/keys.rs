@@ -95,7 +95,7 @@ impl App {
         let figure = matches!(self.mode, Mode::Zoom(_));
         let page = matches!(self.mode, Mode::Detail { .. });
         match action {
-            Action::Numbers | Action::Sort | Action::Export => figure,
+            Action::Numbers | Action::Sort | Action::Export | Action::Approach(_) => figure,
             Action::Note
             | Action::NoteCase
             | Action::Judge
@@ -146,23 +146,8 @@ impl App {
             }
             return;
         }
-        match &mut self.mode {
-            Mode::Help { scroll: at, .. }
-            | Mode::Detail { scroll: at, .. }
-            | Mode::Palette { cursor: at, .. }
-            | Mode::Jobs { cursor: at }
-            | Mode::Compare { cursor: at, .. }
-            | Mode::Compared { scroll: at, .. }
-            | Mode::Guide { scroll: at }
-            | Mode::Export { cursor: at, .. }
-            | Mode::Zoom(Zoom { cursor: at, .. }) => *at = moved(*at, most.saturating_add(1), motion),
-            Mode::Browse
-            | Mode::Note { .. }
-            | Mode::Goto { .. }
-            | Mode::Judge { .. }
-            | Mode::Tag { .. }
-            | Mode::Filter { .. }
-            | Mode::Quit => {}
+        if let Some(at) = self.mode.place() {
+            *at = moved(*at, most.saturating_add(1), motion);
         }
     }
 

@@ -6,7 +6,7 @@ mod keys;
 
 use super::command::{Keymap, Motion};
 use super::export::{Exporter, Pending};
-use super::overlay::{self, Mode, Zoom};
+use super::overlay::{self, Mode};
 use super::paint::{Hit, Painter};
 use super::picker::Entry;
 use super::screen;
@@ -235,23 +235,8 @@ impl App {
         let hits = painter.hits;
         self.hits = hits;
         self.most = most;
-        match &mut self.mode {
-            Mode::Help { scroll: at, .. }
-            | Mode::Detail { scroll: at, .. }
-            | Mode::Compared { scroll: at, .. }
-            | Mode::Guide { scroll: at }
-            | Mode::Palette { cursor: at, .. }
-            | Mode::Compare { cursor: at, .. }
-            | Mode::Jobs { cursor: at }
-            | Mode::Export { cursor: at, .. }
-            | Mode::Zoom(Zoom { cursor: at, .. }) => *at = (*at).min(most),
-            Mode::Browse
-            | Mode::Note { .. }
-            | Mode::Goto { .. }
-            | Mode::Judge { .. }
-            | Mode::Tag { .. }
-            | Mode::Filter { .. }
-            | Mode::Quit => {}
+        if let Some(at) = self.mode.place() {
+            *at = (*at).min(most);
         }
         sweep(frame.buffer_mut());
         symbols::finish(frame.buffer_mut(), self.theme);

@@ -91,6 +91,8 @@ pub enum Action {
     Goto,
     /// Enlarges a figure.
     Zoom,
+    /// Comes closer to the chosen point of a scatter, or goes back.
+    Approach(bool),
     /// Shows the keys, then the page of the chosen procedure.
     Help,
     /// Opens the palette.

@@ -2,6 +2,7 @@
 
 use super::Group::{Look, Program, Replay, Work};
 use super::{Action, Chord, Command, Group, Motion, ch, code, ctrl};
+use crate::figure::Body;
 use crate::tui::pane::Pane;
 use crate::tui::source::Step;
 use crate::tui::standing::Standing;
@@ -81,6 +82,15 @@ pub static COMMANDS: &[Command] = &[
     row("open", &[code(KeyCode::Enter)], Look, Action::Open, can_open, "all about what is chosen")
         .bar(4, "open"),
     row("zoom", &[ch('z')], Look, Action::Zoom, can_zoom, "a picture on the whole screen").bar(5, "zoom"),
+    row(
+        "closer",
+        &[ch('+'), ch('=')],
+        Look,
+        Action::Approach(true),
+        can_approach,
+        "closer to the chosen point of a scatter",
+    ),
+    row("farther", &[ch('-')], Look, Action::Approach(false), can_approach, "and back"),
     row("numbers", &[ch('#')], Look, Action::Numbers, can_zoom, "a picture's numbers, and back"),
     row(
         "filter",
@@ -260,6 +270,17 @@ fn not_last(view: &View) -> Result<(), String> {
 
 fn can_open(view: &View) -> Result<(), String> {
     if view.subject().is_some() { Ok(()) } else { Err("nothing is chosen here".into()) }
+}
+
+fn can_approach(view: &View) -> Result<(), String> {
+    let scatter = |(id, name): &(String, String)| {
+        view.marked(id, name).figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
+    };
+    if view.all_figures().iter().any(scatter) {
+        Ok(())
+    } else {
+        Err("no scatter yet: procedures make them".into())
+    }
 }
 
 fn can_zoom(view: &View) -> Result<(), String> {

@@ -127,6 +127,28 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// How far an overlay is scrolled, or which of its rows is chosen; the others have neither.
+    pub fn place(&mut self) -> Option<&mut usize> {
+        match self {
+            Mode::Help { scroll: at, .. }
+            | Mode::Detail { scroll: at, .. }
+            | Mode::Compared { scroll: at, .. }
+            | Mode::Guide { scroll: at }
+            | Mode::Palette { cursor: at, .. }
+            | Mode::Compare { cursor: at, .. }
+            | Mode::Jobs { cursor: at }
+            | Mode::Export { cursor: at, .. }
+            | Mode::Zoom(Zoom { cursor: at, .. }) => Some(at),
+            Mode::Browse
+            | Mode::Note { .. }
+            | Mode::Goto { .. }
+            | Mode::Judge { .. }
+            | Mode::Tag { .. }
+            | Mode::Filter { .. }
+            | Mode::Quit => None,
+        }
+    }
+
     /// Whether typed characters are text.
     pub fn typing(&self) -> bool {
         matches!(

@@ -7,7 +7,7 @@ use crate::tui::pane::detail;
 use crate::tui::pane::parts::reordered;
 use crate::tui::text::num;
 use crate::tui::view::{Shown, Subject, View, tallest_first};
-use crate::tui::widget::{FigureView, Gallery, Scatter, Thumbnails, axes, choices, flat};
+use crate::tui::widget::{CLOSEST, FigureView, Gallery, Scatter, Thumbnails, axes, choices, flat};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::Line;
@@ -24,12 +24,14 @@ pub struct Zoom {
     pub rows: bool,
     /// Whether bars stand by their length.
     pub sorted: bool,
+    /// How often the view of a scatter is halved around the chosen point.
+    pub power: u8,
 }
 
 impl Zoom {
     /// Of a figure, from its start.
     pub fn of(figure: (String, String)) -> Self {
-        Self { figure, cursor: 0, rows: false, sorted: false }
+        Self { figure, cursor: 0, rows: false, sorted: false, power: 0 }
     }
 
     /// The bar that is chosen, by its own place.
@@ -40,6 +42,11 @@ impl Zoom {
             }
             _ => self.cursor,
         }
+    }
+
+    /// Comes closer to the chosen point, or goes back.
+    pub fn approach(&mut self, closer: bool) {
+        self.power = if closer { (self.power + 1).min(CLOSEST) } else { self.power.saturating_sub(1) };
     }
 
     /// The sample that is chosen in a scatter.
@@ -80,7 +87,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
                 return images.len().saturating_sub(1);
             }
             if let Body::Scatter { groups, .. } = &f.body {
-                return scatter(view, p, rest, groups, zoom.cursor);
+                return scatter(view, p, rest, groups, zoom);
             }
             let sorted = match &f.body {
                 Body::Bars { bars, .. } if zoom.sorted => Some(reordered(f, &tallest_first(bars))),
@@ -111,12 +118,12 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
 }
 
 /// The points, and beside them the chosen one: which sample it is, where it lies, what it looks like.
-fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], cursor: usize) -> usize {
+fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], zoom: &Zoom) -> usize {
     let order = flat(groups);
-    let cursor = cursor.min(order.len().saturating_sub(1));
+    let cursor = zoom.cursor.min(order.len().saturating_sub(1));
     let [plot, side] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(28.min(area.width / 2))]).areas(area);
-    Scatter { groups, theme: view.theme, cursor: Some(cursor) }.render(plot, p.buf);
+    Scatter { groups, theme: view.theme, cursor: Some(cursor), power: zoom.power }.render(plot, p.buf);
     let Some(&(group, at)) = order.get(cursor) else { return 0 };
     let side = Rect { x: side.x + 1, width: side.width.saturating_sub(1), ..side };
     let group = &groups[group];
@@ -127,7 +134,10 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], cursor: u
     p.line(side, 1, Line::styled(visible(&group.name), style));
     let [x, y] = group.points.get(at).copied().unwrap_or_default();
     p.line(side, 2, Line::styled(format!("{} , {}", num(x), num(y)), view.theme.dim()));
-    p.line(side, 3, Line::styled(format!("{} of {} · ↑↓", cursor + 1, order.len()), view.theme.dim()));
+    let [closer, back] = ["closer", "farther"].map(|id| view.keys.name(id));
+    let times = format!("{closer}{back} {}×", 1u32 << zoom.power);
+    let place = format!("{} of {} · ↑↓ · {times}", cursor + 1, order.len());
+    p.line(side, 3, Line::styled(place, view.theme.dim()));
     // What other procedures and the analyst say of it, shortly; then its picture.
     let mut row = 4;
     if let (Some(index), Some(set)) = (sample, view.training()) {

@@ -12,7 +12,7 @@ pub use bars::{Bars, stroke};
 pub use heat::Heat;
 pub use histogram::Histogram;
 pub use lines::Lines;
-pub use scatter::{Scatter, flat};
+pub use scatter::{CLOSEST, Scatter, flat};
 pub use thumbnails::{Gallery, Thumbnails};
 
 use super::text::{count, num};
@@ -44,7 +44,7 @@ impl Widget for FigureView<'_> {
             Body::Bars { bars, threshold, .. } => {
                 Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf);
             }
-            Body::Scatter { groups, .. } => Scatter { groups, theme, cursor }.render(area, buf),
+            Body::Scatter { groups, .. } => Scatter { groups, theme, cursor, power: 0 }.render(area, buf),
             Body::Lines { series, .. } => Lines { series, theme }.render(area, buf),
             Body::Heat { rows, columns, values, .. } => {
                 Heat { rows, columns, values, cursor, theme }.render(area, buf);

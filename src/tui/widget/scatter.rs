@@ -32,6 +32,18 @@ pub struct Scatter<'a> {
     pub theme: Theme,
     /// The chosen point, by its place in [`flat`].
     pub cursor: Option<usize>,
+    /// How often the view is halved around the chosen point; 0 shows everything.
+    pub power: u8,
+}
+
+/// Most halvings of a view.
+pub const CLOSEST: u8 = 6;
+
+/// The part of a range that is seen after so many halvings around a value, kept inside the range.
+fn window([lo, hi]: [f64; 2], around: f64, power: u8) -> [f64; 2] {
+    let width = (hi - lo) / f64::from(1u32 << power.min(CLOSEST));
+    let from = (around - width / 2.0).clamp(lo, hi - width);
+    [from, from + width]
 }
 
 /// All points by group and place: the accused ones first, so that a cursor comes to them first.
@@ -49,7 +61,13 @@ impl Widget for Scatter<'_> {
         let plot = Rect { height: area.height - legend, ..area };
         let xs = range(self.groups.iter().flat_map(|g| g.points.iter().map(|p| p[0])));
         let ys = range(self.groups.iter().flat_map(|g| g.points.iter().map(|p| p[1])));
-        if let (Some(xs), Some(ys)) = (xs, ys) {
+        let chosen = self.cursor.and_then(|c| flat(self.groups).get(c).copied());
+        if let (Some(mut xs), Some(mut ys)) = (xs, ys) {
+            let around =
+                chosen.map(|(g, at)| self.groups[g].points[at]).filter(|p| p.iter().all(|v| v.is_finite()));
+            if let Some([x, y]) = around {
+                (xs, ys) = (window(xs, x, self.power), window(ys, y, self.power));
+            }
             let mut legend_parts: Vec<[Span; 3]> = Vec::new();
             let mut plain = 0;
             // Accused groups last, so that nothing covers them.
@@ -80,7 +98,6 @@ impl Widget for Scatter<'_> {
                 let name = format!(" {}{count}{word}", group.name);
                 legend_parts.push([Span::styled(mark, style), Span::raw(name), Span::raw("  ")]);
             }
-            let chosen = self.cursor.and_then(|c| flat(self.groups).get(c).copied());
             if let Some((x, y)) = chosen.and_then(|(g, at)| cell(self.groups[g].points[at], xs, ys, plot)) {
                 buf[(x, y)].set_symbol("◉").set_style(self.theme.selected(true));
             }
@@ -114,9 +131,13 @@ fn cell([x, y]: [f64; 2], xs: [f64; 2], ys: [f64; 2], plot: Rect) -> Option<(u16
     if plot.is_empty() || !x.is_finite() || !y.is_finite() {
         return None;
     }
-    let share = |v: f64, [lo, hi]: [f64; 2]| ((v - lo) / (hi - lo)).clamp(0.0, 1.0);
-    let col = (share(x, xs) * f64::from(plot.width - 1)).round() as u16;
-    let row = ((1.0 - share(y, ys)) * f64::from(plot.height - 1)).round() as u16;
+    let share = |v: f64, [lo, hi]: [f64; 2]| {
+        // A hair outside is rounding; more is outside the part that is seen.
+        let share = (v - lo) / (hi - lo);
+        (-1e-9..=1.0 + 1e-9).contains(&share).then(|| share.clamp(0.0, 1.0))
+    };
+    let col = (share(x, xs)? * f64::from(plot.width - 1)).round() as u16;
+    let row = ((1.0 - share(y, ys)?) * f64::from(plot.height - 1)).round() as u16;
     Some((plot.x + col, plot.y + row))
 }
 
@@ -136,12 +157,42 @@ mod tests {
         };
         let same = [[1.0, 1.0], [0.0, 0.0]];
         let groups = [group("bad", true, &same[..1]), group("good", false, &same)];
-        let rows = drawn(Scatter { groups: &groups, theme: Theme::of(Depth::Mono), cursor: None }, 30, 5);
+        let rows =
+            drawn(Scatter { groups: &groups, theme: Theme::of(Depth::Mono), cursor: None, power: 0 }, 30, 5);
         assert_eq!(rows[0].chars().last(), Some('x'), "{rows:?}");
         assert!(rows[3].starts_with(|c: char| ('\u{2801}'..='\u{28ff}').contains(&c)), "{rows:?}");
         assert_eq!(rows[4], "x bad (1) flagged  ⠿ good (2)");
         assert_eq!(flat(&groups), [(0, 0), (1, 0), (1, 1)], "the accused one is chosen first");
-        let rows = drawn(Scatter { groups: &groups, theme: Theme::of(Depth::Mono), cursor: Some(0) }, 30, 5);
+        let rows = drawn(
+            Scatter { groups: &groups, theme: Theme::of(Depth::Mono), cursor: Some(0), power: 0 },
+            30,
+            5,
+        );
         assert_eq!(rows[0].chars().last(), Some('◉'), "{rows:?}");
+    }
+
+    #[test]
+    fn coming_closer_shows_the_neighbourhood_of_the_chosen_point() {
+        assert_eq!(window([0.0, 8.0], 4.0, 2), [3.0, 5.0]);
+        assert_eq!(window([0.0, 8.0], 0.5, 2), [0.0, 2.0], "not beyond the edge");
+        assert_eq!(window([0.0, 8.0], 8.0, 0), [0.0, 8.0]);
+        let group = |flagged, points: &[[f64; 2]]| Group {
+            name: "g".into(),
+            flagged,
+            points: points.to_vec(),
+            samples: vec![],
+        };
+        // Two accused points in one cell, and one far off.
+        let groups = [group(true, &[[0.0, 0.0], [0.02, 0.0], [1.0, 1.0]])];
+        let theme = Theme::of(Depth::Mono);
+        let marks = |power| {
+            let rows = drawn(Scatter { groups: &groups, theme, cursor: Some(0), power }, 30, 5);
+            rows[..4].concat().chars().filter(|c| "x◉".contains(*c)).count()
+        };
+        assert_eq!(
+            (marks(0), marks(5)),
+            (2, 2),
+            "first one hides behind the other, then the far one is not seen"
+        );
     }
 }
