@@ -77,7 +77,7 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     open: open::OpenArgs,
-    /// A cap on what readers of foreign bytes may use, such as file_bytes=16G; `explain limits` lists them. Repeatable.
+    /// A cap on what readers of foreign bytes may use, such as `file_bytes=16G`; `explain limits` lists them. Repeatable.
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     limit: Vec<String>,
 }
