@@ -70,7 +70,6 @@ impl Procedure for Broken {
 }
 
 #[test]
-#[ignore = "new and not run to its end yet: run it, mend what it finds, and drop this line"]
 fn twelve_procedures_that_panic_fail_and_the_rest_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let others = ["provenance", "head-probe", "spectral-signatures"];

@@ -127,6 +127,8 @@ impl Procedure for Fake {
 fn meddle(path: &Path, how: u64) {
     use std::io::Write;
     let other = path.with_extension("other");
+    // The clock of a file system ticks in milliseconds.
+    std::thread::sleep(Duration::from_millis(20));
     match how % 5 {
         0 => {
             std::fs::write(&other, "swapped").unwrap();
