@@ -45,6 +45,7 @@ fn open(session: &Path, detector: &str) -> Investigation {
         overrides: BTreeMap::new(),
         limits: Limits::default(),
         analyst: "bench".into(),
+        budget: laocoon::jobs::Budget::default(),
     };
     let mut investigation = Investigation::open(options).unwrap_or_else(|e| panic!("{e}"));
     investigation.run_all().unwrap_or_else(|e| panic!("{e}"));

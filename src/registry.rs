@@ -4,6 +4,9 @@ use crate::procedure::Procedure;
 use crate::{attribute, detect, impact, recover, triage};
 use std::sync::LazyLock;
 
+#[cfg(test)]
+mod degenerate;
+
 static ALL: LazyLock<Vec<&'static dyn Procedure>> = LazyLock::new(|| {
     let phases = [
         triage::procedures(),

@@ -1,7 +1,7 @@
 //! `explain`, `list`, `info`: what the program can do, from the procedures' own descriptions.
 
 use super::{CaseOptions, Exit, Usage, open, print, session_dir, target};
-use crate::evidence::ItemState;
+use crate::evidence::{ItemState, Limits};
 use crate::investigation::{Loaded, load};
 use crate::procedure::{Case, Cost, Earlier, Effort, Phase};
 use crate::registry;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// `laocoon explain ID`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Procedure id, as in `laocoon list`; or `laocoon.scan/1` for the schema of the JSON report.
+    /// Procedure id, as in `laocoon list`; `limits` for the table of caps; `laocoon.scan/1` for the schema of the JSON report.
     id: String,
 }
 
@@ -22,6 +22,9 @@ pub struct ExplainArgs {
 pub fn page(args: &ExplainArgs) -> anyhow::Result<Exit> {
     if args.id == json::SCHEMA {
         return print(json::SCHEMA_TEXT);
+    }
+    if args.id == "limits" {
+        return print(&super::bounds::table()?);
     }
     let Some(procedure) = registry::find(&args.id) else {
         let known: Vec<&str> = registry::all().iter().map(|p| p.about().id).collect();
@@ -106,6 +109,12 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
         if cfg!(feature = "lapack") { "LAPACK (exact)" } else { "pure Rust" }
     )?;
     writeln!(out, "procedures  {}", registry::all().len())?;
+    let changed = Limits::in_force().changed().len();
+    writeln!(
+        out,
+        "limits      {} ({changed} not at their usual value): `laocoon explain limits`",
+        Limits::in_force().rows().len()
+    )?;
     if let Some(path) = &args.path {
         applies(&mut out, path, &args.data)?;
     }
@@ -116,7 +125,7 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
 fn applies(out: &mut String, path: &std::path::Path, data: &[String]) -> anyhow::Result<()> {
     let options = CaseOptions { data: data.to_vec(), ..CaseOptions::default() };
     let case = target::case(&[path.to_owned()], &options)?;
-    let Loaded { items, model, data } = load(&case, &crate::evidence::Limits::default());
+    let Loaded { items, model, data } = load(&case, Limits::in_force());
     writeln!(out, "\ncase {}", case.id)?;
     for item in &items {
         let state = match &item.state {

@@ -34,7 +34,7 @@ impl GateOptions {
     /// The terms, their files read. Anything wrong with them is wrong usage.
     pub fn under(&self) -> anyhow::Result<Under> {
         let text = |path: &Path| {
-            intake::read_text(path, &Limits::default())
+            intake::read_text(path, Limits::in_force())
                 .map(|(_, text)| text)
                 .map_err(|e| Usage(e.to_string()))
         };

@@ -76,14 +76,14 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Exit> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
     let quiet = |_: usize, _: usize| !stop.load(Ordering::Relaxed);
     let paths = args.paths.clone();
-    let limits = Limits::default();
+    let limits = Limits::in_force();
     if args.network {
-        return pool.install(|| network::run(args, &limits));
+        return pool.install(|| network::run(args, limits));
     }
-    let mut seen = pool.install(|| inspect::inspect(&paths, &limits, &quiet))?;
+    let mut seen = pool.install(|| inspect::inspect(&paths, limits, &quiet))?;
     match (&args.signature, args.paths.as_slice()) {
         (None, _) => {}
-        (Some(signature), [target]) => seen.hold_against(signature, &args.key, target, &limits)?,
+        (Some(signature), [target]) => seen.hold_against(signature, &args.key, target, limits)?,
         (Some(_), _) => return Err(Usage("--signature is about one PATH".to_owned()).into()),
     }
     let text = match args.format {

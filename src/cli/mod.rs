@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, progress and errors to stderr. Exit codes are the contract's: see [`Exit`].
 
+mod bounds;
 mod bundle;
 mod diff;
 mod explain;
@@ -76,6 +77,9 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     open: open::OpenArgs,
+    /// A cap on what readers of foreign bytes may use, such as `file_bytes=16G`; `explain limits` lists them. Repeatable.
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    limit: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,6 +145,12 @@ pub struct CaseOptions {
     /// Computing threads; results do not depend on it [default: all cores].
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub threads: usize,
+    /// End a procedure, and not the program, once the program holds so much memory: 6G, or none [default: 75 % of it].
+    #[arg(long, value_name = "SIZE", value_parser = bounds::size)]
+    pub max_memory: Option<bounds::Size>,
+    /// End a procedure, and not the program, that runs longer than this: 90s, 10m, 1h30m.
+    #[arg(long, value_name = "DURATION", value_parser = bounds::duration)]
+    pub deadline: Option<std::time::Duration>,
     /// Session folder: created, or continued when it exists.
     #[arg(long, value_name = "DIR")]
     pub session: Option<PathBuf>,
@@ -264,6 +274,8 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    // Before anything is opened: caps are the process's.
+    bounds::put_in_force(&cli)?;
     match cli.command {
         None => open::run(&cli.open),
         Some(Command::Open(args)) => open::run(&args),

@@ -1,6 +1,6 @@
 //! `laocoon [open] PATH`: the workbench.
 
-use super::{CaseOptions, Exit, Usage, print, progress::Progress, say, session_dir, target};
+use super::{CaseOptions, Exit, Usage, bounds, print, progress::Progress, say, session_dir, target};
 use crate::case::{Blobs, CaseState, Session, write_whole};
 use crate::evidence::intake;
 use crate::figure::{Figure, csv, png, svg};
@@ -22,7 +22,7 @@ pub struct OpenArgs {
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
     #[command(flatten)]
-    options: CaseOptions,
+    pub(super) options: CaseOptions,
     /// Linear text instead of a screen: runs everything, then prints every pane.
     #[arg(long)]
     plain: bool,
@@ -166,6 +166,7 @@ pub fn run(args: &OpenArgs) -> anyhow::Result<Exit> {
         },
     };
     let mut investigation = investigate(&path, &args.options)?;
+    bounds::record(&mut investigation, &args.options);
     if args.plain {
         investigation.run_all()?;
         let mut progress = Progress::new();

@@ -46,7 +46,7 @@ const BATCH: usize = 256;
 
 /// Runs the network.
 pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
-    let Loaded { items, model, data } = load(&case(args)?, &Limits::default());
+    let Loaded { items, model, data } = load(&case(args)?, Limits::in_force());
     for Item { state, .. } in &items {
         if let ItemState::Refused(why) = state {
             bail!("{why}");

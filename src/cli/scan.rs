@@ -1,7 +1,7 @@
 //! `laocoon scan`: the investigation without a screen; the CI gate and the batch job.
 
 use super::{
-    CaseOptions, Exit, deliver,
+    CaseOptions, Exit, bounds, deliver,
     gate::{self, GateOptions},
     progress::Progress,
     say, session_dir, target,
@@ -22,7 +22,7 @@ pub struct ScanArgs {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    options: CaseOptions,
+    pub(super) options: CaseOptions,
     /// Output format.
     #[arg(long, value_parser = gate::formats(), default_value = "text")]
     format: Format,
@@ -45,6 +45,7 @@ pub fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    bounds::record(&mut investigation, &args.options);
     let (mut progress, mut stopping) = (Progress::new(), false);
     while !investigation.finished() {
         if stop.load(Ordering::Relaxed) && !stopping {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// The case that the paths name. Anything wrong with it is wrong usage (exit code 2).
 pub fn case(paths: &[PathBuf], options: &CaseOptions) -> anyhow::Result<CaseFile> {
-    let mut case = CaseFile::from_paths(paths, &options.data, &Limits::default())
+    let mut case = CaseFile::from_paths(paths, &options.data, Limits::in_force())
         .map_err(|error| Usage(error.to_string()))?;
     if let Some(architecture) = &options.architecture {
         let Some(model) = &mut case.model else {
@@ -45,7 +45,8 @@ impl Options {
             only: options.only.clone(),
             phases: options.phase.iter().copied().map(Phase::from).collect(),
             overrides: overrides(&options.set),
-            limits: Limits::default(),
+            limits: Limits::in_force().clone(),
+            budget: options.budget(),
             analyst: options.analyst(),
         }
     }
@@ -71,6 +72,11 @@ impl CaseOptions {
 
     /// What a saved session is gone on with.
     pub fn desk(&self) -> Desk {
-        Desk { threads: self.threads, limits: Limits::default(), analyst: self.analyst() }
+        Desk {
+            threads: self.threads,
+            limits: Limits::in_force().clone(),
+            budget: self.budget(),
+            analyst: self.analyst(),
+        }
     }
 }

@@ -47,9 +47,9 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
         };
         found.checks.push(Checked { what: "head".into(), check });
     }
-    let limits = Limits::default();
+    let limits = Limits::in_force();
     let state = Session::open(session)?.state();
-    found.checks.extend(verify::evidence(&state, args.evidence.as_deref(), &limits));
+    found.checks.extend(verify::evidence(&state, args.evidence.as_deref(), limits));
     let mut out = String::new();
     for Checked { what, check } in &found.checks {
         match check {
@@ -63,7 +63,7 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
     if args.rerun {
         let evidence = args.evidence.as_deref();
         let mut told = |again: &Rerun| say(&line(again));
-        let all = rerun(session, evidence, args.threads, &limits, &mut told)?;
+        let all = rerun(session, evidence, args.threads, limits, &mut told)?;
         print(&all.iter().map(|again| line(again) + "\n").collect::<String>())?;
         exit = worse(exit, &all);
     }

@@ -1,10 +1,9 @@
 //! HDF5, as far as it takes to see where a file reaches out of itself: its groups and links, and the messages of its
 //! objects. Data is never read.
 
+use super::limits::{Limits, cap};
 use std::collections::HashSet;
 
-/// Objects looked at.
-const OBJECTS: usize = 100_000;
 /// Blocks of one object's header.
 const BLOCKS: usize = 1000;
 /// An address that is none.
@@ -61,12 +60,13 @@ pub fn read(bytes: &[u8]) -> Hdf5 {
         walk.out.broken = Some("its superblock is damaged or unknown".to_owned());
         return walk.out;
     }
+    let most = Limits::in_force().hdf5_objects;
     while let Some(at) = walk.open.pop() {
         if !walk.seen.insert(at) {
             continue;
         }
-        if walk.seen.len() > OBJECTS {
-            walk.out.broken = Some(format!("more than {OBJECTS} objects"));
+        if walk.seen.len() > most {
+            walk.out.broken = Some(format!("too many objects: {}", cap!(Limits::in_force(), hdf5_objects)));
             break;
         }
         walk.object(at);
@@ -238,7 +238,7 @@ impl<'a> Walk<'a> {
     fn tree(&mut self, root: u64) {
         let mut open = vec![root];
         while let Some(at) = open.pop() {
-            if !self.seen.insert(at) || self.seen.len() > OBJECTS {
+            if !self.seen.insert(at) || self.seen.len() > Limits::in_force().hdf5_objects {
                 continue;
             }
             match self.get(at, 4) {

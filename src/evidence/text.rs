@@ -1,5 +1,8 @@
 //! Text that comes from evidence: names, labels, metadata. The attacker wrote it.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 

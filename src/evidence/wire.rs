@@ -1,5 +1,8 @@
 //! Protobuf's wire format, one message at a time: fields with their raw values, nothing entered, nothing allocated.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire<'a> {

@@ -7,10 +7,14 @@ mod background;
 mod conduct;
 mod intake;
 mod options;
+#[cfg(test)]
+mod panics;
 mod plan;
 mod rerun;
 mod run;
 mod scribe;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod tests;
 
@@ -100,8 +104,19 @@ impl Investigation {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(options: Options, list: List) -> Result<Self, OpenError> {
-        let Options { target, session, seed, effort, threads, only, phases, overrides, limits, analyst } =
-            options;
+        let Options {
+            target,
+            session,
+            seed,
+            effort,
+            threads,
+            only,
+            phases,
+            overrides,
+            limits,
+            budget,
+            analyst,
+        } = options;
         let planned = plan::select(list, &only, &phases)?;
         let cannot = |reason: String| SessionError::Write { path: session.clone(), reason };
         std::fs::create_dir_all(&session).map_err(|e| cannot(e.to_string()))?;
@@ -117,7 +132,8 @@ impl Investigation {
             }
             write_case(&session, &target).map_err(|e| cannot(format!("case.toml: {e}")))?;
         }
-        let mut this = Self::start(&session, target, opened, list, Desk { threads, limits, analyst })?;
+        let mut this =
+            Self::start(&session, target, opened, list, Desk { threads, limits, budget, analyst })?;
         if new {
             this.must(Event::CaseOpened {
                 case: this.case.clone(),
@@ -185,7 +201,7 @@ impl Investigation {
         list: List,
         desk: Desk,
     ) -> Result<Self, OpenError> {
-        let Desk { threads, limits, analyst } = desk;
+        let Desk { threads, limits, budget, analyst } = desk;
         let warnings = opened.read.warnings();
         let state = CaseState::fold(&opened.read.records);
         let mut this = Self {
@@ -202,6 +218,7 @@ impl Investigation {
             changes: mpsc::channel(),
             warnings,
         };
+        this.queue.bound(budget);
         if let Some(why) = this.read_only().map(|why| format!("read-only: {why}")) {
             this.warnings.push(why);
         }

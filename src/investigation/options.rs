@@ -3,6 +3,7 @@
 use crate::case::SessionError;
 use crate::evidence::{CaseFile, Limits};
 use crate::figure::Figure;
+use crate::jobs::Budget;
 use crate::procedure::{Effort, Phase};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub struct Options {
     pub overrides: BTreeMap<String, Value>,
     /// Caps for readers of foreign bytes.
     pub limits: Limits,
+    /// What one job may take; a job that takes more fails, the rest goes on.
+    pub budget: Budget,
     /// Who works, for the record.
     pub analyst: String,
 }
@@ -44,6 +47,8 @@ pub struct Desk {
     pub threads: usize,
     /// Caps for readers of foreign bytes.
     pub limits: Limits,
+    /// What one job may take; a job that takes more fails, the rest goes on.
+    pub budget: Budget,
     /// Who works, for the record.
     pub analyst: String,
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::case::{Session, Status, gate};
 use crate::evidence::{CaseFile, DataEntry, Role};
 use crate::figure::{Bar, Body};
+use crate::jobs::Budget;
 use crate::procedure::{
     About, Case, Concern, Confidence, Context, Cost, Effort, Finding, Outcome, Plan, Procedure, Severity,
     Skip, Stop, Tensor, Verdict,
@@ -25,6 +26,7 @@ enum Does {
     Hang,
     Huge,
     NoLimits,
+    Meddle,
 }
 
 struct Fake {
@@ -94,6 +96,7 @@ impl Procedure for Fake {
             }
             Does::Huge => drop(measures.insert("all".into(), json!(vec![0.123_456_789; 200_000]))),
             Does::NoLimits => limits.clear(),
+            Does::Meddle => meddle(&case.file.root.join("notes.txt"), value),
             _ => {}
         }
         for k in 0..4 {
@@ -120,7 +123,31 @@ impl Procedure for Fake {
     }
 }
 
-static ALL: [Fake; 12] = [
+/// What a hostile owner of a file does to it while it is examined; always another content.
+fn meddle(path: &Path, how: u64) {
+    use std::io::Write;
+    let other = path.with_extension("other");
+    // The clock of a file system ticks in milliseconds.
+    std::thread::sleep(Duration::from_millis(20));
+    match how % 5 {
+        0 => {
+            std::fs::write(&other, "swapped").unwrap();
+            std::fs::rename(&other, path).unwrap();
+        }
+        1 => std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(3).unwrap(),
+        2 => std::fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap(),
+        3 => {
+            // The same length, and the time it had before.
+            let before = std::fs::metadata(path).unwrap().modified().unwrap();
+            let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+            file.write_all(b"ENO").unwrap();
+            file.set_modified(before).unwrap();
+        }
+        _ => std::fs::remove_file(path).unwrap(),
+    }
+}
+
+static ALL: [Fake; 13] = [
     fake("draw", &[], Does::Draw),
     fake("accuse", &[], Does::Accuse),
     fake("unrelated", &[], Does::Draw),
@@ -131,6 +158,7 @@ static ALL: [Fake; 12] = [
     fake("hang", &[], Does::Hang),
     fake("huge", &[], Does::Huge),
     fake("no-limits", &[], Does::NoLimits),
+    fake("meddle", &[], Does::Meddle),
     fake("read", &["draw"], Does::Read("draw")),
     fake("needs-failed", &["fail"], Does::Read("fail")),
 ];
@@ -166,12 +194,13 @@ fn options(folder: &Path) -> Options {
         phases: Vec::new(),
         overrides: BTreeMap::new(),
         limits: Limits::default(),
+        budget: Budget::default(),
         analyst: "ana".into(),
     }
 }
 
 fn desk() -> Desk {
-    Desk { threads: 1, limits: Limits::default(), analyst: "ben".into() }
+    Desk { threads: 1, limits: Limits::default(), budget: Budget::default(), analyst: "ben".into() }
 }
 
 /// Waits until `when`. Fails the test after a generous time.
@@ -435,6 +464,51 @@ fn evidence_that_changes_between_jobs_is_noticed_and_not_used_when_opened_again(
     back.run("draw").unwrap();
     until(&mut back, Investigation::finished);
     assert_eq!(back.state().changed.len(), 1);
+}
+
+#[test]
+fn evidence_that_is_swapped_cut_grown_rewritten_or_removed_during_a_job_is_noticed_in_50_of_50_trials() {
+    let (mut noticed, mut ways) = (0, std::collections::BTreeSet::new());
+    for seed in 0..50 {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "one two").unwrap();
+        let mut options = Options { seed, ..options(folder.path()) };
+        options.target.artefacts.push("notes.txt".into());
+        let inv = run(options, &["meddle"]);
+        let state = inv.state();
+        let way = state.record("meddle").unwrap().measures["value"].as_u64().unwrap() % 5;
+        ways.insert(way);
+        let seen = state.changed.iter().any(|(id, _)| id == "E1") && !gate::complete(&state);
+        assert!(seen, "seed {seed}, way {way}: {:?}", state.changed);
+        noticed += 1;
+    }
+    assert_eq!((noticed, ways.len()), (50, 5), "every way was tried");
+}
+
+#[test]
+fn a_deadline_ends_the_job_and_not_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let budget = Budget { deadline: Some(Duration::from_millis(30)), memory: None };
+    let inv = run(Options { budget, ..options(folder.path()) }, &["draw", "hang", "accuse"]);
+    let state = inv.state();
+    let Status::Failed(why) = status(&inv, "hang") else { panic!("{:?}", status(&inv, "hang")) };
+    assert!(why.contains("deadline") && why.contains("0.03 s"), "{why}");
+    assert!(state.record("draw").is_some() && state.record("accuse").is_some(), "the rest goes on");
+    assert_eq!(gate::exit_code(&state, Severity::Critical, false), 3, "it does not look like a pass");
+    let back = Session::open(&folder.path().join("session")).unwrap().state();
+    assert_eq!(back, *state, "it is in the journal");
+}
+
+#[test]
+fn a_job_over_its_memory_fails_and_the_session_goes_on_without_the_bound() {
+    if jobs::resident().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let budget = Budget { deadline: None, memory: Some(1) };
+    // Nothing is added to what the program held before it began: such a job may go on.
+    let inv = run(Options { budget, ..options(folder.path()) }, &["draw", "accuse"]);
+    assert!(inv.state().record("draw").is_some());
 }
 
 #[test]

@@ -8,11 +8,13 @@
 //! piles up when nobody looks, and a bell (a channel of one, rung by `try_send` at most 20 times a second) wakes who
 //! waits. What must not be lost, the start and the end, goes through a channel of its own.
 
+mod budget;
 mod guard;
 mod queue;
 mod rate;
 mod worker;
 
+pub use budget::{Budget, machine_memory, resident};
 pub use guard::{guarded, quiet_panics};
 pub use queue::{Queue, Ringer, Snapshot, Update, compute};
 pub use rate::Rate;

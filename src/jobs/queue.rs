@@ -1,5 +1,6 @@
 //! The queue: few workers, first come first served, unless one that waits is preferred.
 
+use super::budget::Budget;
 use super::clock;
 use super::guard::{THREAD, guarded, quiet_panics};
 use super::worker::{Halt, JobId, Shared, Status, Worker};
@@ -109,6 +110,7 @@ pub struct Queue<P, T> {
     jobs: BTreeMap<JobId, Arc<Shared<P>>>,
     early: Vec<Update<T>>,
     next: u64,
+    budget: Budget,
     inbox: Arc<Inbox<P, T>>,
     updates: Receiver<Update<T>>,
     bell: Receiver<()>,
@@ -145,7 +147,13 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
                 .name(format!("{THREAD}-{k}"))
                 .spawn(move || serve(&inbox, &outbox, &ring, &pool))?;
         }
-        Ok(Self { jobs: BTreeMap::new(), early: Vec::new(), next: 0, inbox, updates, bell, ring })
+        let budget = Budget::default();
+        Ok(Self { jobs: BTreeMap::new(), early: Vec::new(), next: 0, budget, inbox, updates, bell, ring })
+    }
+
+    /// Bounds every job that is added from now on.
+    pub fn bound(&mut self, budget: Budget) {
+        self.budget = budget;
     }
 
     /// Adds a job at the end.
@@ -157,7 +165,7 @@ impl<P: Send + 'static, T: Send + 'static> Queue<P, T> {
     ) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
-        let shared = Arc::new(Shared::new(label));
+        let shared = Arc::new(Shared::new(label, self.budget));
         shared.total.store(total, Ordering::Relaxed);
         self.jobs.insert(id, Arc::clone(&shared));
         let task = Task { id, shared, work: Box::new(work) };
@@ -306,12 +314,15 @@ fn serve<P: Send, T: Send>(
             }
             inner.started = Some(start);
         }
+        shared.used.begin(start);
         if outbox.send(Update::Started(id)).is_err() {
             return;
         }
         let _ = ring.try_send(());
         let worker = Worker { shared: Arc::clone(&shared), bell: ring.clone() };
         let result = guarded(|| pool.install(|| work(&worker))).unwrap_or_else(|why| Err(Halt::Failed(why)));
+        // Whatever it made of being told to stop: what it gives is not its whole result.
+        let result = shared.used.over().map_or(result, |why| Err(Halt::Failed(why.to_owned())));
         let elapsed = clock().saturating_duration_since(start);
         shared.inner().become_(match &result {
             Ok(_) => Status::Finished,
@@ -397,6 +408,49 @@ mod tests {
         assert_eq!(ends(&mut queue, 1), [(b, Err(Halt::Cancelled))], "ends although the worker is busy");
         queue.cancel(a);
         assert_eq!(ends(&mut queue, 1), [(a, Err(Halt::Cancelled))]);
+    }
+
+    #[test]
+    fn a_job_past_its_deadline_fails_with_the_reason_and_the_next_one_runs() {
+        let mut queue = Queue::<u32, u32>::new(1, 2).unwrap();
+        queue.bound(Budget { deadline: Some(Duration::from_millis(20)), memory: None });
+        let a = queue.submit("a", 1, |w| {
+            use rayon::prelude::*;
+            // Many threads at once, none of which makes an error of it.
+            (0..4u32).into_par_iter().for_each(|_| {
+                while !w.cancelled() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+            Ok(1)
+        });
+        let b = queue.submit("b", 1, |_| Ok(2));
+        let got = ends(&mut queue, 2);
+        let (id, Err(Halt::Failed(why))) = &got[0] else { panic!("{got:?}") };
+        assert!(*id == a && why.contains("--deadline"), "{why}");
+        assert_eq!(got[1], (b, Ok(2)));
+    }
+
+    #[test]
+    fn a_job_that_takes_too_much_memory_fails_and_gives_it_back() {
+        let Some(before) = super::super::resident() else { return };
+        let mut queue = Queue::<u32, u32>::new(1, 1).unwrap();
+        queue.bound(Budget { deadline: None, memory: Some(before + (96 << 20)) });
+        let hungry = |w: &Worker<u32>| {
+            let mut held: Vec<Vec<u8>> = Vec::new();
+            while !w.cancelled() {
+                assert!(held.len() < 4096, "nobody minds");
+                held.push(vec![1; 4 << 20]);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(Halt::Cancelled)
+        };
+        let a = queue.submit("a", 1, hungry);
+        let b = queue.submit("b", 1, |_| Ok(2));
+        let got = ends(&mut queue, 2);
+        let (id, Err(Halt::Failed(why))) = &got[0] else { panic!("{got:?}") };
+        assert!(*id == a && why.contains("--max-memory"), "{why}");
+        assert_eq!(got[1], (b, Ok(2)));
     }
 
     #[test]

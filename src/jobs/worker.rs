@@ -1,5 +1,6 @@
 //! What a job's code sees (progress, cancel, partial results, log) and the state its handle keeps.
 
+use super::budget::{Budget, Used};
 use super::{Rate, clock};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -58,6 +59,7 @@ pub(super) struct Shared<P> {
     pub(super) cancel: AtomicBool,
     pub(super) done: AtomicU64,
     pub(super) total: AtomicU64,
+    pub(super) used: Used,
     inner: Mutex<Inner<P>>,
 }
 
@@ -87,7 +89,7 @@ impl<P> Inner<P> {
 }
 
 impl<P> Shared<P> {
-    pub(super) fn new(label: &str) -> Self {
+    pub(super) fn new(label: &str, budget: Budget) -> Self {
         let inner = Inner {
             status: Status::Queued,
             started: None,
@@ -101,6 +103,7 @@ impl<P> Shared<P> {
             cancel: AtomicBool::new(false),
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
+            used: Used::new(budget),
             inner: Mutex::new(inner),
         }
     }
@@ -143,9 +146,9 @@ impl<P> Worker<P> {
         self.ring(|_, _| ());
     }
 
-    /// Whether the job was asked to stop.
+    /// Whether the job has to stop: it was asked to, or has used up its [`Budget`].
     pub fn cancelled(&self) -> bool {
-        self.shared.cancel.load(Ordering::Relaxed)
+        self.shared.cancel.load(Ordering::Relaxed) || self.shared.used.check(clock)
     }
 
     fn ring(&self, also: impl FnOnce(&mut Inner<P>, Duration)) {
@@ -183,7 +186,7 @@ mod tests {
                 (Running, Failed)
             ]
         );
-        let shared = Shared::<()>::new("x");
+        let shared = Shared::<()>::new("x", Budget::default());
         assert!(!shared.inner().become_(Finished), "a waiting job cannot finish");
         assert!(shared.inner().become_(Stopped));
         assert!(!shared.inner().become_(Running), "an end is final");

@@ -163,7 +163,7 @@ pub fn fit(
     seed: u64,
     watch: Watch,
 ) -> Result<Trained, LabError> {
-    let graph = initialise(description, seed, &Limits::default())?;
+    let graph = initialise(description, seed, Limits::in_force())?;
     go_on(set, graph, description.input_spec(), recipe, seed, watch)
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn tensor(shape: &[usize], label: &str) -> ArrayD<f32> {
 }
 
 pub(crate) fn builder(shape: &[usize]) -> Builder {
-    Builder::new("input", shape, &Limits::default()).unwrap()
+    Builder::new("input", shape, Limits::in_force()).unwrap()
 }
 
 /// Runs `n` images forward in f64.

@@ -22,7 +22,7 @@ pub enum NetworkError {
         reason: String,
     },
     /// Running it would need more than a cap allows.
-    #[error("{place}: needs {needed} of {what}, the cap is {cap}")]
+    #[error("{place}: needs {needed} of {what}, the cap is {cap} (--limit {what}=N sets another)")]
     Limit {
         /// Node or tensor, as visible text.
         place: String,

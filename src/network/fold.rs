@@ -12,7 +12,7 @@ use std::collections::HashMap;
 pub(crate) fn fold(graph: &Graph, output: ValueId) -> Result<Graph, NetworkError> {
     let uses = uses(graph, output);
     // The original was checked against the caps; this one is never larger.
-    let limits = Limits { activation_bytes: u64::MAX, graph_nodes: usize::MAX, ..Limits::default() };
+    let limits = Limits { activation_bytes: u64::MAX, graph_nodes: usize::MAX, ..Limits::in_force().clone() };
     let mut to = Builder::new(&graph.input_name, &graph.input_shape, &limits)?;
     let mut params = HashMap::new();
     let mut map: Vec<Option<ValueId>> = vec![None; graph.nodes.len() + 1];

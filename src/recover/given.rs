@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 use std::io::Cursor;
 use std::path::Path;
 
-/// Bytes of one file.
-const FILE: u64 = 64 << 20;
-
 /// A trigger as given, and what to journal of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Given {
@@ -104,10 +101,11 @@ pub fn line(text: &str, [c, h, w]: [usize; 3]) -> Result<Given, String> {
 /// # Errors
 /// A path that leaves the folder, a file that cannot be read, other shapes than the network's; says which.
 pub fn files(case: &Case, mask: &str, pattern: Option<&str>, shape: [usize; 3]) -> Result<Given, String> {
-    let limits = Limits { file_bytes: FILE, ..Limits::default() };
+    let limits = Limits::in_force();
     let read = |name: &str| {
         let path = case.file.locate(Path::new(name)).map_err(|e| e.to_string())?;
-        intake::read(&path, &limits).map_err(|e| e.to_string())
+        intake::read_capped(&path, limits.trigger_bytes, "trigger_bytes", &intake::quiet)
+            .map_err(|e| e.to_string())
     };
     let first = read(mask)?;
     let named = |name: &str, digest: &str| json!({"file": visible(name), "sha256": digest});
@@ -126,7 +124,7 @@ pub fn files(case: &Case, mask: &str, pattern: Option<&str>, shape: [usize; 3]) 
     // As blobs are kept, each array in a file of its own; or both in one.
     let second = pattern.map(read).transpose()?;
     let array = |name: &str, from: &Bytes, shapes: &[&[usize]]| -> Result<Vec<f32>, String> {
-        let tensors = SafeTensors::parse(&from.path, &from.data, &limits).map_err(|e| e.to_string())?;
+        let tensors = SafeTensors::parse(&from.path, &from.data, limits).map_err(|e| e.to_string())?;
         let array = tensors.require(name).and_then(|a| a.to_f32()).map_err(|e| e.to_string())?;
         if !shapes.contains(&array.shape()) {
             return Err(format!("{name} has shape {:?}, the network takes {shape:?}", array.shape()));

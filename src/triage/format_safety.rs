@@ -85,14 +85,14 @@ fn item_reasons(
     units: u64,
     cx: &mut Context,
 ) -> Result<Vec<Found>, EvidenceError> {
-    let limits = Limits::default();
+    let limits = Limits::in_force();
     let path = case.file.locate(Path::new(item.path.raw()))?;
     let stopped = |_| EvidenceError::whole(&path, "intake.stopped", "stopped");
     if path.is_dir() && !path.is_symlink() {
-        let (files, others) = intake::list(&path, &limits)?;
+        let (files, others) = intake::list(&path, limits)?;
         let mut out: Vec<Found> = Vec::new();
         for file in files {
-            let mut reasons = file_in_folder(&path.join(&file), seen, &limits)?;
+            let mut reasons = file_in_folder(&path.join(&file), seen, limits)?;
             reasons.retain(|r| !of_its_nature(item.role, &path, &file, r));
             if !reasons.is_empty() {
                 out.push((file, reasons));
@@ -108,13 +108,13 @@ fn item_reasons(
         out.extend(refusal(item, &[]).map(|r| (PathBuf::new(), vec![r])));
         return Ok(out);
     }
-    let bytes = intake::read_with(&path, &limits, &|_, _| cx.check().is_ok())?;
+    let bytes = intake::read_with(&path, limits, &|_, _| cx.check().is_ok())?;
     if !item.sha256.is_empty() && bytes.sha256 != item.sha256 {
         return Err(EvidenceError::whole(&path, "intake.changed", "changed since intake"));
     }
     let (name, found) = recognise(&bytes);
     *seen.formats.entry(found).or_default() += 1;
-    let mut reasons = examine(&bytes, &name, found, &limits).reasons;
+    let mut reasons = examine(&bytes, &name, found, limits).reasons;
     reasons.retain(|r| !of_its_nature(item.role, &path, Path::new(""), r));
     reasons.extend(refusal(item, &reasons));
     reasons.extend(unsafe_model(item, found, &reasons));

@@ -124,13 +124,13 @@ impl From<EvidenceError> for Trouble {
 
 /// Compares the files of an item with its manifest, hashing them now.
 fn listed(case: &Case, item: &Item, manifest_path: &Path, cx: &Context) -> Result<Differences, Trouble> {
-    let limits = Limits::default();
+    let limits = Limits::in_force();
     let go_on = |_, _| cx.check().is_ok();
-    let (bytes, _) = intake::read_text(&case.file.locate(manifest_path)?, &limits)?;
+    let (bytes, _) = intake::read_text(&case.file.locate(manifest_path)?, limits)?;
     let wanted = provenance::parse_manifest(&bytes)?;
     let path = locate(&case.file, item)?;
     let has: BTreeMap<PathBuf, String> = if path.is_dir() && !path.is_symlink() {
-        let digest = intake::digest_folder(&path, &limits, &go_on)?;
+        let digest = intake::digest_folder(&path, limits, &go_on)?;
         digest.files.into_iter().map(|f| (f.path, f.sha256)).collect()
     } else {
         let name = PathBuf::from(path.file_name().unwrap_or_default());

@@ -62,15 +62,15 @@ impl Procedure for Provenance {
 }
 
 fn checked(case: &Case) -> Result<Checked, EvidenceError> {
-    let limits = Limits::default();
+    let limits = Limits::in_force();
     let missing = |what: &str| EvidenceError::whole("case.toml", "case.missing-key", format!("no {what}"));
     let model = case.file.model.as_ref().ok_or_else(|| missing("model"))?;
     let signature = case.file.locate(model.signature.as_deref().ok_or_else(|| missing("signature"))?)?;
     let keys = match &model.key {
-        Some(key) => Key::read(&case.file.locate(key)?, &limits)?,
+        Some(key) => Key::read(&case.file.locate(key)?, limits)?,
         None => Vec::new(),
     };
-    check(&signature, &keys, &case.file.locate(&model.path)?, &limits)
+    check(&signature, &keys, &case.file.locate(&model.path)?, limits)
 }
 
 /// The parts of a comparison in words: "2 differ (a, b)".

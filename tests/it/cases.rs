@@ -64,6 +64,7 @@ fn examine(folder: &Path, only: &[String]) -> Examined {
         phases: Vec::new(),
         overrides: BTreeMap::new(),
         limits: Limits::default(),
+        budget: laocoon::jobs::Budget::default(),
         analyst: "ana".into(),
     })
     .unwrap();

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits for a screen no longer than its patience")]
 
 mod answer;
+mod bounds;
 mod cases;
 mod data_side;
 mod evidence;

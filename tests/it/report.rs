@@ -39,6 +39,7 @@ fn examine(paths: &[PathBuf], session: &Path) {
         phases: vec![Phase::Triage],
         overrides: BTreeMap::new(),
         limits: Limits::default(),
+        budget: laocoon::jobs::Budget::default(),
         analyst: "<b>ana</b>\u{202e}".into(),
     };
     let mut investigation = Investigation::open(options).unwrap();

@@ -23,6 +23,7 @@ fn options(case: &Path, session: &Path, threads: usize) -> Options {
         phases: Vec::new(),
         overrides: BTreeMap::new(),
         limits: Limits::default(),
+        budget: laocoon::jobs::Budget::default(),
         analyst: "ana".into(),
     }
 }

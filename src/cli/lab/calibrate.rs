@@ -89,8 +89,8 @@ pub(super) fn row(
     }
     let alone = folder.join("model-only.toml");
     let file = if alone.is_file() { alone } else { folder.join("case.toml") };
-    let file = CaseFile::read(&file, &Limits::default())?;
-    let loaded = load(&file, &Limits::default());
+    let file = CaseFile::read(&file, Limits::in_force())?;
+    let loaded = load(&file, Limits::in_force());
     if let Some(why) = loaded.items.iter().find_map(|i| match &i.state {
         ItemState::Refused(why) => Some(why),
         ItemState::Accepted => None,

@@ -139,7 +139,7 @@ fn told(t: &Tested) -> String {
 }
 
 fn listed(path: &Path) -> anyhow::Result<Vec<usize>> {
-    let (_, text) = read_text(path, &Limits::default())?;
+    let (_, text) = read_text(path, Limits::in_force())?;
     let list: Value = serde_json::from_str(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
     serde_json::from_value(list)
         .map_err(|e| Usage(format!("{}: not an array of sample indices: {e}", path.display())).into())

@@ -90,7 +90,7 @@ fn watch() -> impl FnMut(Progress) -> ControlFlow<()> {
 
 /// What a case names, or an error that says what is wrong with it.
 fn taken(case: &CaseFile) -> anyhow::Result<Loaded> {
-    let loaded = load(case, &Limits::default());
+    let loaded = load(case, Limits::in_force());
     for item in &loaded.items {
         if let ItemState::Refused(why) = &item.state {
             bail!("{why}");

@@ -11,7 +11,7 @@ pub(super) fn table(file: Option<&Path>, set: &[String]) -> anyhow::Result<Map<S
     let mut all = match file {
         None => Map::new(),
         Some(path) => {
-            let (_, text) = read_text(path, &Limits::default())?;
+            let (_, text) = read_text(path, Limits::in_force())?;
             let read: toml::Table =
                 text.parse().map_err(|e: toml::de::Error| Usage(format!("{}: {e}", path.display())))?;
             match serde_json::to_value(read)? {

@@ -104,7 +104,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<Exit> {
 
 /// The attack of a truth file, with its triggers' pixels as they were described.
 fn attack(path: &Path) -> anyhow::Result<Attack> {
-    let (_, text) = read_text(path, &Limits::default())?;
+    let (_, text) = read_text(path, Limits::in_force())?;
     let truth: Truth = serde_json::from_str(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
     serde_json::from_value(truth.implant["attack"].clone())
         .map_err(|e| Usage(format!("{}: names no attack with a trigger: {e}", path.display())).into())
@@ -113,7 +113,7 @@ fn attack(path: &Path) -> anyhow::Result<Attack> {
 fn description(name: &str, shape: [usize; 3], classes: usize) -> anyhow::Result<Description> {
     let path = Path::new(name);
     if path.extension().is_some() {
-        let (_, text) = read_text(path, &Limits::default())?;
+        let (_, text) = read_text(path, Limits::in_force())?;
         return Ok(Description::parse(&text)?);
     }
     architecture(name, shape, classes).map_err(|e| Usage(e.to_string()).into())

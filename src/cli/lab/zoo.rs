@@ -141,7 +141,7 @@ fn read(path: &Path) -> anyhow::Result<(ZooRecipe, PathBuf)> {
     let (text, folder) = match shipped {
         Some((_, text)) => ((*text).to_owned(), PathBuf::new()),
         None => {
-            (read_text(path, &Limits::default())?.1, path.parent().map(Path::to_owned).unwrap_or_default())
+            (read_text(path, Limits::in_force())?.1, path.parent().map(Path::to_owned).unwrap_or_default())
         }
     };
     let recipe = ZooRecipe::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
@@ -163,7 +163,7 @@ fn settled(mut recipe: ZooRecipe, folder: &Path) -> anyhow::Result<ZooRecipe> {
     }
     for network in recipe.network.values_mut() {
         if let Some(path) = network.get("path").and_then(Value::as_str) {
-            let (_, text) = read_text(&folder.join(path), &Limits::default())?;
+            let (_, text) = read_text(&folder.join(path), Limits::in_force())?;
             *network = serde_json::from_str(&Description::parse(&text)?.to_json()?)?;
         }
     }
@@ -276,7 +276,7 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<Exit> {
     let mut recipes: BTreeMap<String, String> = BTreeMap::new();
     for folder in &args.folders {
         let path = folder.join("recipe.json");
-        let (_, text) = read_text(&path, &Limits::default())?;
+        let (_, text) = read_text(&path, Limits::in_force())?;
         let recipe: ZooRecipe =
             serde_json::from_str(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
         for entry in recipe.entries().map_err(|e| Usage(format!("{}: {e}", path.display())))? {
@@ -305,7 +305,7 @@ pub(super) fn merge(args: &MergeArgs) -> anyhow::Result<Exit> {
         .collect();
     let mut made_by = "laocoon lab merge DIR…".to_owned();
     if let Some(path) = &args.keep {
-        let text = read_text(path, &Limits::default())?.1;
+        let text = read_text(path, Limits::in_force())?.1;
         let kept = Table::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
         if !kept.made_by.is_empty() && kept.made_by != made_by {
             made_by = format!(

@@ -35,7 +35,7 @@ static ABOUT: About = About {
 };
 
 /// Chance, of all detectors together, from which a clean model would be flagged.
-pub const FLAGGED: f64 = 0.02;
+pub const FLAGGED: f64 = 0.005;
 /// The same for the inconclusive band.
 pub const DOUBT: f64 = 0.20;
 /// The procedure that judges the training data.
@@ -194,7 +194,7 @@ fn outcome(
         threshold: Some(-FLAGGED.log10()),
         threshold_origin: format!(
             "−log10 of the chance that any of {} detectors is as strange on a clean model (Šidák), by their nulls over the clean \
-             models of the calibration table: flagged at {:.0} %, inconclusive up to {:.0} %. The probability is a logistic curve \
+             models of the calibration table: flagged at {:.1} %, inconclusive up to {:.0} %. The probability is a logistic curve \
              over all {rows} models of the table, backdoored and clean of equal weight",
             fused.parts.len(),
             100.0 * FLAGGED,

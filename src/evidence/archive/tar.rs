@@ -1,11 +1,13 @@
 //! tar: headers of 512 octal-numbered bytes, read without trusting any of them.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::{Oddity, climbs};
+use crate::evidence::limits::{Limits, cap};
 use crate::evidence::text;
 use std::collections::HashSet;
 
-/// Members looked at.
-const MEMBERS: usize = 65_536;
 const BLOCK: usize = 512;
 
 /// A member.
@@ -47,7 +49,7 @@ fn sum_is_right(header: &[u8]) -> bool {
 
 /// Reads a tar archive.
 pub fn read(bytes: &[u8]) -> Tar<'_> {
-    let mut out = Tar::default();
+    let (mut out, limits) = (Tar::default(), Limits::in_force());
     let (mut at, mut long, mut seen) = (0usize, None::<String>, HashSet::new());
     while let Some(header) = bytes.get(at..at + BLOCK) {
         if header.iter().all(|&b| b == 0) {
@@ -60,16 +62,16 @@ pub fn read(bytes: &[u8]) -> Tar<'_> {
             odd("tar.header", "", "a header whose sum is wrong".to_owned());
             break;
         }
-        if out.members.len() >= MEMBERS {
-            odd("zip.limit", "", format!("more than {MEMBERS} members"));
+        if out.members.len() >= limits.archive_entries {
+            odd("zip.limit", "", format!("too many members: {}", cap!(limits, archive_entries)));
             break;
         }
         let field = |range: std::ops::Range<usize>| {
             let raw = header.get(range).unwrap_or_default();
             let end = raw.iter().position(|&b| b == 0).unwrap_or(raw.len());
-            String::from_utf8_lossy(&raw[..end]).into_owned()
+            String::from_utf8_lossy(raw.get(..end).unwrap_or_default()).into_owned()
         };
-        let kind = header[156];
+        let kind = header.get(156).copied().unwrap_or_default();
         let size = header.get(124..136).and_then(octal).and_then(|n| usize::try_from(n).ok());
         let start = at + BLOCK;
         let body = size.and_then(|n| Some((n, bytes.get(start..start.checked_add(n)?)?)));
@@ -77,7 +79,8 @@ pub fn read(bytes: &[u8]) -> Tar<'_> {
             odd("tar.truncated", "", "a member reaches beyond the file".to_owned());
             break;
         };
-        let prefix = if header[257..262] == *b"ustar" { field(345..500) } else { String::new() };
+        let ustar = header.get(257..262) == Some(b"ustar".as_slice());
+        let prefix = if ustar { field(345..500) } else { String::new() };
         let short = if prefix.is_empty() { field(0..100) } else { format!("{prefix}/{}", field(0..100)) };
         match kind {
             // GNU long name; pax headers, of which only the path matters here.

@@ -1,5 +1,9 @@
 //! Unpacking one compressed stream, never beyond a cap.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
+use crate::evidence::Limits;
 use std::io::Read;
 
 /// How bytes are compressed.
@@ -41,7 +45,7 @@ impl Packing {
             | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => Some(Self::Bzip2),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
             [0x5d, 0, 0, _, _, rest @ ..]
-                if rest.len() >= 8 && (rest[..8] == [0xff; 8] || rest[5..8] == [0; 3]) =>
+                if rest.starts_with(&[0xff; 8]) || rest.get(5..8).is_some_and(|b| b == [0; 3]) =>
             {
                 Some(Self::Lzma)
             }
@@ -67,6 +71,8 @@ impl Packing {
     /// Unpacks at most `cap` bytes. Every member of a gzip, bzip2 or xz file of several is unpacked.
     pub fn unpack(self, packed: &[u8], cap: u64) -> Unpacked {
         let mut rest = packed;
+        // The size of an xz or lzma dictionary is a claim of the file.
+        let dictionary = Limits::in_force().dictionary_kib;
         match self {
             Self::Gzip => read(flate2::bufread::MultiGzDecoder::new(&mut rest), cap).using(packed.len()),
             Self::Zlib => {
@@ -82,19 +88,15 @@ impl Packing {
                 Unpacked { used, ..out }
             }
             Self::Bzip2 => read(bzip2::bufread::MultiBzDecoder::new(&mut rest), cap).using(packed.len()),
-            Self::Xz => {
-                read(lzma_rust2::XzReader::new_mem_limit(&mut rest, true, LZMA_KIB), cap).using(packed.len())
-            }
-            Self::Lzma => match lzma_rust2::LzmaReader::new_mem_limit(&mut rest, LZMA_KIB, None) {
+            Self::Xz => read(lzma_rust2::XzReader::new_mem_limit(&mut rest, true, dictionary), cap)
+                .using(packed.len()),
+            Self::Lzma => match lzma_rust2::LzmaReader::new_mem_limit(&mut rest, dictionary, None) {
                 Ok(reader) => read(reader, cap).using(packed.len()),
                 Err(e) => Unpacked { error: Some(e.to_string()), ..Unpacked::default() },
             },
         }
     }
 }
-
-/// Memory for the dictionary of an xz or lzma stream, in KiB: its size is a claim of the file.
-const LZMA_KIB: u32 = 64 << 10;
 
 impl Unpacked {
     fn using(mut self, used: usize) -> Self {

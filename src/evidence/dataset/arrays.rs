@@ -2,6 +2,7 @@
 
 use super::{DataSet, Expect, Pixels, extent};
 use crate::evidence::array::labels;
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, RawArray};
 use ndarray::{Array4, ArrayD, Axis, Ix1, Ix2, Ix4};
 use std::path::Path;
@@ -59,7 +60,7 @@ pub(super) fn check_counts(path: &Path, set: &DataSet, limits: &Limits) -> Resul
         return Err(EvidenceError::whole(path, "data.empty", "there are no samples in it"));
     }
     if n > limits.samples {
-        let reason = format!("{n} samples, the cap is {} (samples)", limits.samples);
+        let reason = format!("{n} samples, {}", cap!(limits, samples));
         return Err(EvidenceError::whole(path, "data.limit", reason));
     }
     let counts = [
@@ -96,7 +97,7 @@ fn pixels(array: &RawArray, expect: &Expect, limits: &Limits) -> Result<Pixels, 
         }
     };
     if let Some(side) = shape[1..].iter().find(|&&d| d > limits.image_side as usize) {
-        let reason = format!("an axis of {side} pixels, the cap is {} (image_side)", limits.image_side);
+        let reason = format!("an axis of {side} pixels, {}", cap!(limits, image_side));
         return Err(array.error("image.size", reason));
     }
     if shape[1..].contains(&0) {

@@ -2,6 +2,7 @@
 //! 3×32×32 pixels, plane by plane. There is no header: the name, the size and the labels tell them.
 
 use super::{DataSet, Pixels};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits};
 use ndarray::Array4;
 use std::path::Path;
@@ -30,7 +31,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], name: &str, limits: &Limits) -> Re
     let record = PIXELS + labels;
     let count = bytes.len() / record;
     if count > limits.samples {
-        return Err(fail("data.limit", format!("{count} samples, the cap is {} (samples)", limits.samples)));
+        return Err(fail("data.limit", format!("{count} samples, {}", cap!(limits, samples))));
     }
     let mut pixels = Vec::with_capacity(count * PIXELS);
     let mut classes = Vec::with_capacity(count);

@@ -2,6 +2,7 @@
 
 use crate::evidence::format::{idx_header, idx_width};
 use crate::evidence::intake::Bytes;
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, RawArray, Untrusted};
 use safetensors::Dtype;
 use std::borrow::Cow;
@@ -80,11 +81,8 @@ fn unpack<'a>(file: &'a Bytes, limits: &Limits) -> Result<Cow<'a, [u8]>, Evidenc
         return Err(fail("idx.header", "no IDX header inside the gzip file".to_owned()));
     };
     if needs > limits.unpacked_bytes {
-        let cap = limits.unpacked_bytes;
-        return Err(fail(
-            "gzip.limit",
-            format!("unpacks to {needs} bytes, the cap is {cap} (unpacked_bytes)"),
-        ));
+        let cap = cap!(limits, unpacked_bytes);
+        return Err(fail("gzip.limit", format!("unpacks to {needs} bytes, {cap}")));
     }
     let left = needs.saturating_add(1).saturating_sub(bytes.len() as u64);
     decoder.take(left).read_to_end(&mut bytes).map_err(broken)?;

@@ -3,6 +3,7 @@
 
 use super::{DataSet, Expect, Pixels};
 use crate::evidence::intake::{Bytes, FolderDigest, Progress, read};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, Untrusted};
 use image::{ColorType, DynamicImage, ImageReader};
 use ndarray::Array4;
@@ -60,8 +61,8 @@ pub(super) fn decode_all(
         return Err(whole("data.empty", "there are no images".to_owned()));
     };
     if files.len() > source.limits.samples {
-        let (n, cap) = (files.len(), source.limits.samples);
-        return Err(whole("data.limit", format!("{n} images, the cap is {cap} (samples)")));
+        let (n, cap) = (files.len(), cap!(source.limits, samples));
+        return Err(whole("data.limit", format!("{n} images, {cap}")));
     }
     let (size, reference) = match expect.shape {
         Some([_, h, w]) => ((h, w), "the model's input".to_owned()),
@@ -70,11 +71,8 @@ pub(super) fn decode_all(
     // Two bytes per value: an image as decoded and its place in the array.
     let bytes = [files.len(), size.0, size.1, 3, 2].iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
     if bytes.is_none_or(|b| b > source.limits.unpacked_bytes) {
-        let (n, (h, w), cap) = (files.len(), size, source.limits.unpacked_bytes);
-        return Err(whole(
-            "data.limit",
-            format!("{n} images of {h}×{w} take more than {cap} bytes (unpacked_bytes)"),
-        ));
+        let (n, (h, w), cap) = (files.len(), size, cap!(source.limits, unpacked_bytes));
+        return Err(whole("data.limit", format!("{n} images of {h}×{w} take too many bytes: {cap}")));
     }
     let (mut decoded, mut bad) = (Vec::with_capacity(files.len()), Vec::new());
     for (batch, names) in files.chunks(BATCH).enumerate() {
@@ -170,8 +168,7 @@ fn size_of(bytes: &Bytes, name: &Path, limits: &Limits) -> Result<(usize, usize)
         None => reader(bytes, name)?.into_dimensions().map_err(|e| bad(name, &e))?,
     };
     if w.max(h) > limits.image_side {
-        let reason =
-            format!("it says it is {w}×{h} pixels, the cap is {} a side (image_side)", limits.image_side);
+        let reason = format!("it says it is {w}×{h} pixels; of a side, {}", cap!(limits, image_side));
         return Err(EvidenceError::whole(name, "image.size", reason));
     }
     Ok((h as usize, w as usize))

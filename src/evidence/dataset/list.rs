@@ -1,6 +1,7 @@
 //! `labels.csv`: one line per image, file and label.
 
 use crate::evidence::case_file::leaves_folder;
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, Untrusted, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ pub(super) fn parse(
             return Err(fail(line, "dataset.path_traversal", reason));
         }
         if files.len() >= limits.samples {
-            return Err(fail(line, "csv.limit", format!("more than {} lines (samples)", limits.samples)));
+            return Err(fail(line, "csv.limit", format!("too many lines: {}", cap!(limits, samples))));
         }
         if label.trim().is_empty() {
             return Err(fail(line, "csv.malformed", "the label is empty".to_owned()));

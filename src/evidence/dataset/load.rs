@@ -3,6 +3,7 @@
 use super::images::{Source, decode_all};
 use super::{DataSet, Expect, Npy, arrays, idx::Idx, idx::label_files, list, npz};
 use crate::evidence::intake::{self, Bytes, Progress, quiet};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Format, Limits, RawArray, Role, SafeTensors, Untrusted, format, text};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -211,7 +212,7 @@ pub(super) fn parse_list(
     limits: &Limits,
 ) -> Result<list::List, EvidenceError> {
     if bytes.data.len() as u64 > limits.text_bytes {
-        let reason = format!("{} bytes, the cap is {} (text_bytes)", bytes.data.len(), limits.text_bytes);
+        let reason = format!("{} bytes, {}", bytes.data.len(), cap!(limits, text_bytes));
         return Err(EvidenceError::whole(&bytes.path, "csv.limit", reason));
     }
     list::parse(&bytes.path, &intake::text_of(bytes)?, &expect.classes, limits)

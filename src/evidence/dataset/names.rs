@@ -1,6 +1,7 @@
 //! Names of the classes.
 
 use crate::evidence::intake::{self, Bytes};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, Untrusted, text};
 
 /// Class names: one a line, or a JSON list of texts.
@@ -10,7 +11,7 @@ use crate::evidence::{EvidenceError, Limits, Untrusted, text};
 pub fn class_names(bytes: &Bytes, limits: &Limits) -> Result<Vec<Untrusted>, EvidenceError> {
     let fail = |place: String, reason: String| EvidenceError::at(&bytes.path, place, "labels.schema", reason);
     if bytes.data.len() as u64 > limits.text_bytes {
-        let reason = format!("{} bytes, the cap is {} (text_bytes)", bytes.data.len(), limits.text_bytes);
+        let reason = format!("{} bytes, {}", bytes.data.len(), cap!(limits, text_bytes));
         return Err(EvidenceError::whole(&bytes.path, "labels.limit", reason));
     }
     let source = intake::text_of(bytes)?;

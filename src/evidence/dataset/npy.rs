@@ -1,5 +1,6 @@
 //! NumPy arrays: the header is a Python literal, read by a parser that knows its three keys and nothing else.
 
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, RawArray, Untrusted, text};
 use safetensors::Dtype;
 use std::path::{Path, PathBuf};
@@ -33,8 +34,8 @@ impl<'a> Npy<'a> {
         let (literal, data) = split(bytes, limits).map_err(|(code, reason)| fail(code, reason))?;
         let header = Literal { rest: literal }.header().map_err(|(code, reason)| fail(code, reason))?;
         if header.shape.len() > limits.rank {
-            let (n, cap) = (header.shape.len(), limits.rank);
-            return Err(fail("npy.shape", format!("{n} axes, the cap is {cap} (rank)")));
+            let (n, cap) = (header.shape.len(), cap!(limits, rank));
+            return Err(fail("npy.shape", format!("{n} axes, {cap}")));
         }
         let width = header.dtype.bitsize() as u64 / 8;
         let elements = header.shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
@@ -49,11 +50,8 @@ impl<'a> Npy<'a> {
             ));
         }
         if elements > limits.tensor_elements {
-            let cap = limits.tensor_elements;
-            return Err(fail(
-                "npy.limit",
-                format!("{elements} elements, the cap is {cap} (tensor_elements)"),
-            ));
+            let cap = cap!(limits, tensor_elements);
+            return Err(fail("npy.limit", format!("{elements} elements, {cap}")));
         }
         Ok(Self { path: path.to_owned(), name, header, data })
     }
@@ -96,8 +94,8 @@ fn split<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(&'a [u8], &'a [u8]), F
     }
     .ok_or_else(short)?;
     if u64::from(length) > limits.header_bytes {
-        let cap = limits.header_bytes;
-        return Err(("npy.header", format!("header of {length} bytes, the cap is {cap} (header_bytes)")));
+        let cap = cap!(limits, header_bytes);
+        return Err(("npy.header", format!("header of {length} bytes, {cap}")));
     }
     rest.split_at_checked(length as usize)
         .ok_or_else(|| ("npy.header", format!("header of {length} bytes, the file has {} left", rest.len())))

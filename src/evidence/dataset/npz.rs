@@ -1,6 +1,7 @@
 //! `.npz`: a zip archive of npy files. Members are checked before anything is unpacked.
 
 use crate::evidence::archive::zip::{Content, Zip, crc32};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, Untrusted};
 use std::path::Path;
 
@@ -33,11 +34,8 @@ pub fn members(
         };
         total = total.saturating_add(member.size);
         if total > limits.unpacked_bytes {
-            let cap = limits.unpacked_bytes;
-            return Err(fail(
-                "zip.limit",
-                format!("unpacks to {total} bytes so far, the cap is {cap} (unpacked_bytes)"),
-            ));
+            let cap = cap!(limits, unpacked_bytes);
+            return Err(fail("zip.limit", format!("unpacks to {total} bytes so far, {cap}")));
         }
         // The declared size bounds what is kept, so a size that lies costs nothing.
         let Some(content) = zip.unpack(member, member.size) else {

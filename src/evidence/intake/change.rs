@@ -14,7 +14,8 @@ pub struct Fingerprint {
     pub bytes: u64,
     /// Number of files.
     pub files: u64,
-    /// Digest over name, size, modification time and inode of each file.
+    /// Digest over name, size, times of modification and change, mode and inode of each file. The time of change is what
+    /// nobody can set back who writes into a file and restores its modification time.
     stamp: [u8; 32],
 }
 
@@ -33,8 +34,8 @@ pub fn fingerprint(path: &Path, limits: &Limits) -> Result<Fingerprint, Evidence
         bytes = bytes.saturating_add(m.len());
         hash.update((name.as_os_str().len() as u64).to_le_bytes());
         hash.update(name.as_os_str().as_bytes());
-        for field in [m.len(), m.ino(), m.dev(), m.mtime() as u64, m.mtime_nsec() as u64, u64::from(m.mode())]
-        {
+        let times = [m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec()].map(i64::cast_unsigned);
+        for field in [m.len(), m.ino(), m.dev(), u64::from(m.mode())].into_iter().chain(times) {
             hash.update(field.to_le_bytes());
         }
     }

@@ -1,6 +1,7 @@
 //! Folders: listed without following links, in one order everywhere, and hashed as a whole.
 
 use super::{Progress, digest_file, hex, open};
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -8,8 +9,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Levels of folders in folders.
-const DEPTH: usize = 64;
 /// Files hashed side by side before the next are begun.
 const PART: usize = 256;
 
@@ -41,7 +40,7 @@ pub struct FolderDigest {
 /// The regular files below a folder and everything else that is no folder, both relative and sorted by bytes.
 ///
 /// # Errors
-/// Not a folder, unreadable, more than [`Limits::folder_files`] entries, or nested deeper than 64 folders.
+/// Not a folder, unreadable, more than [`Limits::folder_files`] entries, or nested deeper than [`Limits::folder_depth`].
 pub fn list(folder: &Path, limits: &Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>), EvidenceError> {
     let kind = std::fs::symlink_metadata(folder)
         .map_err(|e| EvidenceError::whole(folder, "intake.open", open::describe(&e)))?
@@ -59,7 +58,7 @@ pub fn list(folder: &Path, limits: &Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf
             let entry = entry.map_err(failed)?;
             seen += 1;
             if seen > limits.folder_files {
-                let reason = format!("more than {} entries (folder_files)", limits.folder_files);
+                let reason = format!("too many entries: {}", cap!(limits, folder_files));
                 return Err(EvidenceError::whole(folder, "intake.folder_files", reason));
             }
             let (path, kind) = (relative.join(entry.file_name()), entry.file_type().map_err(failed)?);
@@ -67,8 +66,8 @@ pub fn list(folder: &Path, limits: &Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf
                 files.push(path);
             } else if !kind.is_dir() {
                 others.push(path);
-            } else if depth == DEPTH {
-                let reason = format!("folders nested deeper than {DEPTH} levels");
+            } else if depth >= limits.folder_depth {
+                let reason = format!("folders nested too deep: {}", cap!(limits, folder_depth));
                 return Err(EvidenceError::whole(folder, "intake.depth", reason));
             } else {
                 open_folders.push((path, depth + 1));

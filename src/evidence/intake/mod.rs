@@ -1,6 +1,9 @@
 //! Opening evidence: read-only, regular files only, once; hashed from the same bytes that are parsed. Nothing is ever
 //! written, and access times are left alone where the system allows it.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod change;
 mod folder;
 mod open;
@@ -90,7 +93,11 @@ pub fn text_of(bytes: &Bytes) -> Result<String, EvidenceError> {
     }
 }
 
-fn read_capped(path: &Path, cap: u64, name: &str, progress: Progress) -> Result<Bytes, EvidenceError> {
+/// As [`read_with`], of at most `cap` bytes, which the message calls by the `name` of its row in the table.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read_capped(path: &Path, cap: u64, name: &str, progress: Progress) -> Result<Bytes, EvidenceError> {
     let opened = open::regular(path)?;
     let size = opened.size_within(cap, name)?;
     let mut data = Vec::new();

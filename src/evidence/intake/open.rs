@@ -1,6 +1,7 @@
 //! Opening one regular file safely, and noticing that it changed under us.
 
 use crate::evidence::EvidenceError;
+use crate::evidence::limits::said;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -75,7 +76,7 @@ impl Opened {
         let size = self.size();
         match usize::try_from(size) {
             Ok(fits) if size <= cap => Ok(fits),
-            _ => Err(self.error("intake.size", format!("{size} bytes, the cap is {cap} ({name})"))),
+            _ => Err(self.error("intake.size", format!("{size} bytes, {}", said(name, cap)))),
         }
     }
 

@@ -55,7 +55,8 @@ pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
             _ => 0,
         };
         // A backslash that is itself preceded by an odd number of backslashes escapes nothing.
-        let run = line[..at].iter().rev().take_while(|&&c| c == b'\\').count();
+        let before = line.get(..at).unwrap_or_default();
+        let run = before.iter().rev().take_while(|&&c| c == b'\\').count();
         if digits == 0 || run % 2 == 1 {
             out.push(char::from(b));
             at += 1;

@@ -50,7 +50,7 @@ impl Pickle<'_> {
         }
         self.rest = at as u64..end as u64;
         if self.streams.len() >= caps.streams && at < end {
-            self.fault(at, Fault::Limit("10,000 pickles in one file"));
+            self.fault(at, Fault::Limit("pickle_streams"));
         }
         if !self.torch_legacy {
             self.hunt(at, end, caps);
@@ -179,9 +179,10 @@ fn candidate(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
                 *n > 0 && rest.get(..usize::from(*n)).is_some_and(is_word)
             }
             [b'S', b'\'' | b'"', rest @ ..] | [b'V', rest @ ..] => {
-                let line = &rest[..rest.len().min(200)];
+                let line = rest.get(..200).unwrap_or(rest);
                 line.iter().position(|&b| b == b'\n').is_some_and(|n| {
-                    let word = line[..n].strip_suffix(b"'").unwrap_or(&line[..n]);
+                    let word = line.get(..n).unwrap_or(line);
+                    let word = word.strip_suffix(b"'").unwrap_or(word);
                     is_word(word.strip_suffix(b"\"").unwrap_or(word))
                 })
             }
@@ -191,7 +192,7 @@ fn candidate(bytes: &[u8], from: usize, to: usize) -> Option<usize> {
 }
 
 fn two_words(rest: &[u8]) -> bool {
-    let look = &rest[..rest.len().min(400)];
+    let look = rest.get(..400).unwrap_or(rest);
     let mut lines = look.split(|&b| b == b'\n');
     let whole = look.iter().filter(|&&b| b == b'\n').take(2).count() == 2;
     let word = |l: Option<&[u8]>| l.is_some_and(|l| is_word(l.strip_suffix(b"\r").unwrap_or(l)));

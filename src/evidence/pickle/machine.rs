@@ -121,7 +121,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 break End::Broken;
             };
             if opcodes >= most {
-                self.fault(Fault::Limit("opcodes"));
+                self.fault(Fault::Limit("pickle_opcodes"));
                 break End::Broken;
             }
             opcodes += 1;
@@ -187,7 +187,7 @@ impl<'p, 'a> Machine<'p, 'a> {
             return Err(Halt);
         };
         self.at += n + 1;
-        Ok(&rest[..n])
+        Ok(rest.get(..n).unwrap_or_default())
     }
 
     /// A slot number in text; `None` (and a fault) when it is none.
@@ -220,7 +220,7 @@ impl<'p, 'a> Machine<'p, 'a> {
     fn full(&mut self, more: usize) -> bool {
         let full = self.pickle.elements.saturating_add(more as u64) > self.caps.values;
         if full {
-            self.limit("values held");
+            self.limit("pickle_values");
         }
         full
     }
@@ -250,7 +250,7 @@ impl<'p, 'a> Machine<'p, 'a> {
         let (deep, heavy) = (node.depth, node.weight);
         let most = EXPANSION.max(per_file);
         if deep > self.caps.depth && was_deep <= self.caps.depth && deep - 1 <= self.caps.depth {
-            self.limit("containers in containers");
+            self.limit("pickle_depth");
         }
         if heavy > most && was_heavy <= most {
             self.limit("values after expansion");
@@ -259,7 +259,7 @@ impl<'p, 'a> Machine<'p, 'a> {
 
     fn push(&mut self, value: Value) -> Step {
         if self.stack.len() >= self.caps.stack {
-            self.limit("values on the stack");
+            self.limit("pickle_stack");
             return Err(Halt);
         }
         self.stack.push(value);
@@ -340,7 +340,7 @@ impl<'p, 'a> Machine<'p, 'a> {
         if flat.len() % 2 == 1 {
             self.fault(Fault::Argument);
         }
-        flat.chunks_exact(2).map(|p| (p[0], p[1])).collect()
+        flat.chunks_exact(2).filter_map(|p| Some((*p.first()?, *p.last()?))).collect()
     }
 
     // Opcodes.
@@ -350,7 +350,7 @@ impl<'p, 'a> Machine<'p, 'a> {
         match opcode {
             b'(' => {
                 if self.marks.len() == self.caps.marks {
-                    self.limit("open MARKs");
+                    self.limit("pickle_marks");
                 }
                 if self.marks.len() >= self.caps.stack {
                     return Err(Halt);
@@ -647,7 +647,7 @@ impl<'p, 'a> Machine<'p, 'a> {
     fn memoize(&mut self, slot: u64) -> Step {
         let top = self.top();
         if self.memo.used() >= self.caps.memo {
-            self.limit("memo slots");
+            self.limit("pickle_memo");
             return Err(Halt);
         }
         self.memo.put(slot, top);

@@ -29,7 +29,9 @@ impl Memo {
         if index >= self.low.len() {
             self.low.resize(index + 1, None);
         }
-        self.used += usize::from(self.low[index].replace(value).is_none());
+        if let Some(slot) = self.low.get_mut(index) {
+            self.used += usize::from(slot.replace(value).is_none());
+        }
     }
 
     pub(super) fn get(&self, slot: u64) -> Option<Value> {

@@ -16,6 +16,9 @@
 //! assert_eq!((call.at, pickle.text(call.args[0])), (29, Some("true")));
 //! ```
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod arrays;
 mod decode;
 mod hunt;
@@ -28,6 +31,7 @@ mod tests;
 
 pub use value::{Action, Call, Event, Fault, How, Id, Import, Object, Span, Value};
 
+use crate::evidence::Limits;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -50,17 +54,25 @@ pub struct Caps {
     pub streams: usize,
 }
 
-impl Default for Caps {
-    fn default() -> Self {
+impl Caps {
+    /// Those of the table.
+    pub fn of(limits: &Limits) -> Self {
         Self {
-            opcodes: 50_000_000,
-            values: 6_000_000,
-            stack: 1_000_000,
-            marks: 10_000,
-            memo: 4_000_000,
-            depth: 10_000,
-            streams: 10_000,
+            opcodes: limits.pickle_opcodes,
+            values: limits.pickle_values,
+            stack: limits.pickle_stack,
+            marks: limits.pickle_marks,
+            memo: limits.pickle_memo,
+            depth: limits.pickle_depth,
+            streams: limits.pickle_streams,
         }
+    }
+}
+
+impl Default for Caps {
+    /// Those in force.
+    fn default() -> Self {
+        Self::of(Limits::in_force())
     }
 }
 

@@ -114,7 +114,7 @@ fn exhaustion_is_a_named_limit_and_costs_little() {
     let flood = [vec![b']'; 1000], b"cos\nsystem\n.".to_vec()].concat();
     let pickle = Pickle::read(&flood, &few);
     assert_eq!(pickle.imports[0].name, "system");
-    assert!(pickle.faults().any(|(_, f)| f == Fault::Limit("values held")));
+    assert!(pickle.faults().any(|(_, f)| f == Fault::Limit("pickle_values")));
     // A slot number costs nothing.
     assert!(codes(b"K\x01r\xff\xff\xff\xff.").is_empty());
 }

@@ -202,7 +202,7 @@ pub enum Fault {
     Argument,
     /// Text that is not UTF-8.
     Utf8,
-    /// A cap was reached: opcodes, stack, marks, memo, values, depth, digits, expansion.
+    /// A cap was reached: a row of the table of limits by its name, or a fixed one in words (digits, expansion).
     Limit(&'static str),
     /// Items set on a value that takes none.
     SetItemType,
@@ -254,6 +254,9 @@ impl Fault {
             Self::ProtoUnknown(n) => format!("protocol {n}; the highest is 5"),
             Self::Argument => "an argument that the opcode does not take".to_owned(),
             Self::Utf8 => "text that is not UTF-8".to_owned(),
+            Self::Limit(row) if row.starts_with("pickle_") => {
+                format!("more than the cap {row} allows; --limit {row}=N sets another")
+            }
             Self::Limit(what) => format!("the limit of {what} is reached"),
             Self::SetItemType => "items are set on a value that takes none".to_owned(),
             Self::ArrayBounds => "an array is larger than what is left of the file".to_owned(),

@@ -118,7 +118,7 @@ fn message(signed: &Value, trust: &Trust, target: &Target) -> Result<Result<Chec
         .as_str()
         .and_then(|s| base64(s.as_bytes()))
         .ok_or("the bundle has no signature")?;
-    let data = match intake::read(&target.root, &Limits::default()) {
+    let data = match intake::read(&target.root, Limits::in_force()) {
         Ok(data) => data,
         Err(e) => return Ok(Err(e)),
     };

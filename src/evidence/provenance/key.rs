@@ -127,7 +127,7 @@ pub(super) fn minisign(bytes: &[u8], keys: &[Key], target: &Path) -> Result<Chec
     let source = std::str::from_utf8(bytes).map_err(|_| "not text")?;
     let signature = minisign::SignatureBox::from_string(source).map_err(|e| e.to_string())?;
     let comment = signature.trusted_comment().map_err(|e| e.to_string())?;
-    let data = intake::read(target, &Limits::default()).map_err(|e| e.to_string())?;
+    let data = intake::read(target, Limits::in_force()).map_err(|e| e.to_string())?;
     let mut all =
         keys.iter().filter_map(|k| if let Key::Minisign(k) = k { Some(k) } else { None }).peekable();
     let judged = if all.peek().is_none() {

@@ -153,8 +153,8 @@ fn digest_of(path: &Path, algorithm: &str) -> Result<Option<String>, EvidenceErr
     let algorithm = algorithm.to_ascii_lowercase().replace('-', "");
     Ok(match algorithm.as_str() {
         "sha256" => Some(intake::digest_file(path, &intake::quiet)?.0),
-        "sha384" => Some(intake::hex(&Sha384::digest(&*intake::read(path, &Limits::default())?.data))),
-        "sha512" => Some(intake::hex(&Sha512::digest(&*intake::read(path, &Limits::default())?.data))),
+        "sha384" => Some(intake::hex(&Sha384::digest(&*intake::read(path, Limits::in_force())?.data))),
+        "sha512" => Some(intake::hex(&Sha512::digest(&*intake::read(path, Limits::in_force())?.data))),
         _ => None,
     })
 }

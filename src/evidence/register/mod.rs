@@ -1,5 +1,8 @@
 //! The evidence register: one line per thing handed over.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod take;
 
 pub use take::{Entry, Payload, Taken, entries, take_in};

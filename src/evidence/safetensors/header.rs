@@ -1,6 +1,7 @@
 //! The JSON header of a safetensors file, read in one pass without building a tree: depth, duplicates, types and
 //! caps are found while reading.
 
+use crate::evidence::limits::cap;
 use crate::evidence::{Limits, Untrusted};
 use safetensors::Dtype;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
@@ -8,9 +9,6 @@ use serde::{Deserialize, Deserializer};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// Nesting of a well-formed header is 3; a little more gives better messages for what is wrong inside.
-const DEPTH: usize = 32;
 
 /// What is wrong, where, under which reason code.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ impl Problem {
 fn short(name: &Untrusted) -> String {
     let shown = name.shown();
     match shown.char_indices().nth(80) {
-        Some((cut, _)) => format!("{}… ({} bytes)", &shown[..cut], name.raw().len()),
+        Some((cut, _)) => format!("{}… ({} bytes)", shown.get(..cut).unwrap_or_default(), name.raw().len()),
         None => shown,
     }
 }
@@ -58,7 +56,7 @@ pub(super) struct Parsed {
 
 /// Parses header text that begins with `{`.
 pub(super) fn parse(text: &str, limits: &Limits) -> Result<Parsed, Problem> {
-    scan(text)?;
+    scan(text, limits)?;
     let slot = RefCell::new(None);
     let mut json = serde_json::Deserializer::from_str(text);
     let parsed = Header { slot: &slot, limits }.deserialize(&mut json).and_then(|p| json.end().map(|()| p));
@@ -73,7 +71,7 @@ fn visible_error(e: &serde_json::Error) -> String {
 }
 
 /// Depth and lone surrogates, before the JSON parser sees the text. Iterative.
-fn scan(text: &str) -> Result<(), Problem> {
+fn scan(text: &str, limits: &Limits) -> Result<(), Problem> {
     let bytes = text.as_bytes();
     let (mut depth, mut quoted, mut i) = (0usize, false, 0);
     while let Some(&b) = bytes.get(i) {
@@ -98,8 +96,9 @@ fn scan(text: &str) -> Result<(), Problem> {
             }
             (false, b'{' | b'[') => {
                 depth += 1;
-                if depth > DEPTH {
-                    let reason = format!("nested deeper than {DEPTH} levels; a header has 3");
+                if depth > limits.json_depth {
+                    let cap = cap!(limits, json_depth);
+                    let reason = format!("nested too deep: {cap}; a header has 3 levels");
                     return Err(Problem::new(format!("header, column {i}"), "st.header.depth", reason));
                 }
             }
@@ -159,7 +158,7 @@ impl<'de> Visitor<'de> for Header<'_> {
                 continue;
             }
             if out.tensors.len() >= self.limits.tensors {
-                let reason = format!("more than {} tensors (tensors)", self.limits.tensors);
+                let reason = format!("too many tensors: {}", cap!(self.limits, tensors));
                 return Err(stop(self.slot, Problem::new("header", "st.limit", reason)));
             }
             let entry = map.next_value_seed(EntrySeed { name, slot: self.slot, limits: self.limits })?;

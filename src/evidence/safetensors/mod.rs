@@ -2,6 +2,9 @@
 //! parser lets through (duplicate keys, leading whitespace, unknown fields, absurd rank). What is accepted here, the
 //! reference parser accepts too.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod header;
 mod write;
 
@@ -9,6 +12,7 @@ pub use super::array::{Dtype, RawArray};
 pub use write::{Stored, WriteError, write};
 
 use super::{EvidenceError, Limits, Untrusted};
+use crate::evidence::limits::cap;
 use header::{Entry, Problem};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -113,7 +117,7 @@ fn split<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(&'a str, &'a [u8]), Pr
     };
     let length = u64::from_le_bytes(*length);
     if length > limits.header_bytes {
-        let reason = format!("header of {length} bytes, the cap is {} (header_bytes)", limits.header_bytes);
+        let reason = format!("header of {length} bytes, {}", cap!(limits, header_bytes));
         return Err(Problem::new("byte 0", "st.header.too_large", reason));
     }
     let header = usize::try_from(length).ok().and_then(|n| rest.split_at_checked(n));
@@ -175,8 +179,8 @@ fn check_layout(entries: &[Entry], data: u64, limits: &Limits) -> Result<(), Pro
             );
         }
         if elements > limits.tensor_elements {
-            let cap = limits.tensor_elements;
-            return problem("st.limit", format!("{elements} elements, the cap is {cap} (tensor_elements)"));
+            let cap = cap!(limits, tensor_elements);
+            return problem("st.limit", format!("{elements} elements, {cap}"));
         }
     }
     let mut at = 0;

@@ -27,9 +27,6 @@ pub(super) enum Container<'a> {
     Legacy { bytes: &'a [u8] },
 }
 
-/// Bytes that a pickle may have.
-const PICKLE: u64 = 1 << 30;
-
 impl<'a> Container<'a> {
     pub(super) fn open(path: &Path, bytes: &'a [u8], limits: &Limits) -> Result<Self, EvidenceError> {
         if !bytes.starts_with(b"PK") {
@@ -47,7 +44,7 @@ impl<'a> Container<'a> {
             return Err(fail("torch.layout", "has no data.pkl, or several".to_owned()));
         };
         let root = member.name.strip_suffix("data.pkl").unwrap_or_default().to_owned();
-        let pickle = match unpacked(&zip, member, PICKLE.min(limits.unpacked_bytes)) {
+        let pickle = match unpacked(&zip, member, limits.pickle_bytes.min(limits.unpacked_bytes)) {
             Ok(pickle) => pickle,
             Err(reason) => return Err(fail("torch.layout", format!("data.pkl: {reason}"))),
         };

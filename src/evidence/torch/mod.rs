@@ -17,6 +17,7 @@ pub use tensor::Quantised;
 use super::array::{Dtype, RawArray};
 use super::pickle::{Caps, Fault, Pickle};
 use super::{EvidenceError, Format, Limits, Untrusted};
+use crate::evidence::limits::cap;
 use container::Container;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -86,7 +87,7 @@ pub fn is_checkpoint(format: Format) -> bool {
 /// storage, or beyond the caps.
 pub fn read<'a>(path: &Path, bytes: &'a [u8], limits: &Limits) -> Result<Checkpoint<'a>, EvidenceError> {
     let container = Container::open(path, bytes, limits)?;
-    let pickle = Pickle::read(container.pickle(), &Caps::default());
+    let pickle = Pickle::read(container.pickle(), &Caps::of(limits));
     if let Some((at, fault)) = pickle.faults().find(|(_, f)| f.stops_python() || matches!(f, Fault::Limit(_)))
     {
         let place = format!("byte {at} of its pickle");
@@ -111,8 +112,8 @@ pub fn read<'a>(path: &Path, bytes: &'a [u8], limits: &Limits) -> Result<Checkpo
     let (mut total, mut names) = (0u64, HashSet::new());
     let most = (bytes.len() as u64).saturating_mul(SHARED).saturating_add(1 << 20).min(limits.unpacked_bytes);
     if found.tensors.len() > limits.tensors {
-        let (n, cap) = (found.tensors.len(), limits.tensors);
-        return Err(fail("torch.limit", String::new(), format!("{n} tensors, the cap 'tensors' is {cap}")));
+        let (n, cap) = (found.tensors.len(), cap!(limits, tensors));
+        return Err(fail("torch.limit", String::new(), format!("{n} tensors, {cap}")));
     }
     for (name, value) in found.tensors {
         let place = format!("tensor '{}'", super::text::visible(&name));
@@ -120,7 +121,12 @@ pub fn read<'a>(path: &Path, bytes: &'a [u8], limits: &Limits) -> Result<Checkpo
             .map_err(|(code, reason)| fail(code, place.clone(), reason))?;
         total = total.saturating_add(view.bytes());
         if total > most {
-            let reason = format!("with it all tensors take {total} bytes, the cap for this file is {most}");
+            let cap = if most == limits.unpacked_bytes {
+                cap!(limits, unpacked_bytes)
+            } else {
+                format!("a file of {} bytes may share them to {most}", bytes.len())
+            };
+            let reason = format!("with it all tensors take {total} bytes; {cap}");
             return Err(fail("torch.limit", place, reason));
         }
         if !names.insert(name.clone()) {

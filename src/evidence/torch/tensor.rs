@@ -3,6 +3,7 @@
 use super::container::{Container, Place, Storages};
 use crate::evidence::Limits;
 use crate::evidence::array::Dtype;
+use crate::evidence::limits::cap;
 use crate::evidence::pickle::{Action, Pickle, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -146,10 +147,7 @@ pub(super) fn view<'a>(
         return Err(bounds("its shape, strides or offset are no sizes".to_owned()));
     };
     if shape.len() != strides.len() || shape.len() > limits.rank {
-        return Err(bounds(format!(
-            "shape {shape:?} with strides {strides:?} (the cap 'rank' is {})",
-            limits.rank
-        )));
+        return Err(bounds(format!("shape {shape:?} with strides {strides:?} ({})", cap!(limits, rank))));
     }
     let width = dtype.bitsize() / 8;
     let stored = if class == named.class {
@@ -168,9 +166,8 @@ pub(super) fn view<'a>(
     let fits = |n: Option<usize>| n.is_some_and(|n| n as u64 <= stored.min(limits.tensor_elements));
     if !fits(last) || !fits(count) {
         return Err(bounds(format!(
-            "shape {shape:?} with strides {strides:?} from {offset} does not fit its storage of {stored} numbers (the \
-             cap 'tensor_elements' is {})",
-            limits.tensor_elements
+            "shape {shape:?} with strides {strides:?} from {offset} does not fit its storage of {stored} numbers ({})",
+            cap!(limits, tensor_elements)
         )));
     }
     let place = storages.get(named.key).copied().ok_or_else(|| {

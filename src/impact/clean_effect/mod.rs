@@ -52,9 +52,6 @@ const CONFIDENCE: f64 = 0.95;
 const BINS: usize = 10;
 /// Chance below which a difference counts.
 const CHANCE: f64 = 0.01;
-/// Bytes of a reference model.
-const FILE: u64 = 512 << 20;
-
 struct Setup<'a> {
     model: &'a Model,
     choices: Vec<Choice<'a>>,
@@ -90,11 +87,12 @@ impl<'a> Setup<'a> {
 /// A reference model in ONNX, with the same input and classes.
 fn load(case: &Case, model: &Model, path: &str) -> Result<(Model, Value), Skip> {
     let skip = |why: String| Skip(format!("the reference model: {why}"));
-    let limits = Limits { file_bytes: FILE, ..Limits::default() };
+    let limits = Limits::in_force();
     let place = case.file.locate(Path::new(path)).map_err(|e| skip(e.to_string()))?;
-    let bytes = intake::read(&place, &limits).map_err(|e| skip(e.to_string()))?;
+    let bytes = intake::read_capped(&place, limits.reference_bytes, "reference_bytes", &intake::quiet)
+        .map_err(|e| skip(e.to_string()))?;
     let read =
-        onnx::read(&place, &bytes.data, Some(model.input.shape), &limits).map_err(|e| skip(e.to_string()))?;
+        onnx::read(&place, &bytes.data, Some(model.input.shape), limits).map_err(|e| skip(e.to_string()))?;
     let other =
         Model::from_graph(read.graph, model.input.clone(), vec![]).map_err(|e| skip(e.to_string()))?;
     if other.class_count() != model.class_count() {

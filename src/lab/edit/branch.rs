@@ -78,7 +78,7 @@ pub fn branch(
     let gain = 3.0 * logits.iter().fold(1.0f32, |m, v| m.max(v.abs())) / (low - threshold);
 
     let trunk = model.graph();
-    let mut builder = Builder::new(&trunk.input_name, &trunk.input_shape, &Limits::default())?;
+    let mut builder = Builder::new(&trunk.input_name, &trunk.input_shape, Limits::in_force())?;
     for p in &trunk.params {
         builder.param(&p.name, p.value.clone(), p.trainable);
     }

@@ -73,7 +73,7 @@ fn run(seed: u64, start: u64, watch: Watch) -> Result<Vec<Model>, LabError> {
     let shape = set.shape().ok_or(ImplantError::NoImages)?;
     let description = architecture("mlp", shape, CLASSES)?;
     let recipe = Recipe { epochs: 1, rate: 0.01, schedule: Schedule::Constant, ..Recipe::default() };
-    let mut graph: Graph = initialise(&description, start, &crate::evidence::Limits::default())?;
+    let mut graph: Graph = initialise(&description, start, crate::evidence::Limits::in_force())?;
     let mut out = Vec::new();
     for k in 0..CHECKPOINTS {
         let trained = go_on(&set, graph, description.input_spec(), &recipe, start + k as u64, watch)?;

@@ -295,7 +295,7 @@ impl ZooRecipe {
         entry.change(usize::MAX)?;
         if let Some(classes) = source.known_classes() {
             let description = entry.description(source.known_shape(), classes)?;
-            crate::network::train::initialise(&description, 0, &Limits::default())?;
+            crate::network::train::initialise(&description, 0, Limits::in_force())?;
         }
         Ok(entry)
     }

@@ -8,6 +8,7 @@ mod weights;
 use super::description::Description;
 use super::op::Kernel;
 use super::{Graph, Model, NetworkError, onnx};
+use crate::evidence::limits::cap;
 use crate::evidence::{
     Bytes, EvidenceError, Format, InputSpec, Limits, ModelEntry, Untrusted, format, text::visible, torch,
 };
@@ -120,7 +121,7 @@ fn summary(graph: &Graph) -> String {
 /// Reads a network description, naming its file in errors.
 fn describe(path: &Path, text: &str, limits: &Limits) -> Result<Description, EvidenceError> {
     if text.len() as u64 > limits.text_bytes {
-        let reason = format!("{} bytes, the cap 'text_bytes' is {}", text.len(), limits.text_bytes);
+        let reason = format!("{} bytes, {}", text.len(), cap!(limits, text_bytes));
         return Err(EvidenceError::whole(path, "arch.limit", reason));
     }
     Description::parse(text).map_err(|e| error(path, "arch", &e))

@@ -41,7 +41,8 @@ impl Model {
             ref other => return Err(fail(format!("its shape is {other:?}"))),
         };
         // The whole was checked against the caps; a part is never larger.
-        let limits = Limits { activation_bytes: u64::MAX, graph_nodes: usize::MAX, ..Limits::default() };
+        let limits =
+            Limits { activation_bytes: u64::MAX, graph_nodes: usize::MAX, ..Limits::in_force().clone() };
         let mut to = Builder::new(graph.name(value), &shape, &limits)?;
         for p in &graph.params {
             to.param(&p.name, p.value.clone(), p.trainable);

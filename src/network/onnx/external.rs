@@ -4,12 +4,10 @@
 use super::fault::{Fault, quoted};
 use super::proto::{ModelProto, TensorProto};
 use super::tensor;
+use crate::evidence::limits::cap;
 use crate::evidence::{Bytes, Limits, intake};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Files that one model may name.
-const FILES: usize = 16;
 
 /// Puts the numbers of external initialisers in place; gives a fact for each file that was read.
 pub(super) fn resolve(model: &mut ModelProto, path: &Path, limits: &Limits) -> Result<Vec<String>, Fault> {
@@ -27,8 +25,9 @@ pub(super) fn resolve(model: &mut ModelProto, path: &Path, limits: &Limits) -> R
             return Err(fail("onnx.external.traversal", reason));
         }
         if !files.contains_key(&location) {
-            if files.len() == FILES {
-                return Err(fail("onnx.limit", format!("more than {FILES} files of external data")));
+            if files.len() >= limits.external_files {
+                let cap = cap!(limits, external_files);
+                return Err(fail("onnx.limit", format!("too many files of external data: {cap}")));
             }
             let read = intake::read(&folder.join(&location), limits);
             let read = read.map_err(|e| {
@@ -41,8 +40,8 @@ pub(super) fn resolve(model: &mut ModelProto, path: &Path, limits: &Limits) -> R
         let wanted = tensor::external_bytes(t, limits, &place)?;
         total = total.saturating_add(wanted);
         if total > limits.file_bytes {
-            let cap = limits.file_bytes;
-            return Err(fail("onnx.limit", format!("external data of more than {cap} bytes (file_bytes)")));
+            let cap = cap!(limits, file_bytes);
+            return Err(fail("onnx.limit", format!("too many bytes of external data: {cap}")));
         }
         let bytes = range(t, &file.data, wanted).ok_or_else(|| {
             fail("onnx.external.range", format!("its {wanted} bytes are not all in {}", quoted(&location)))

@@ -5,10 +5,8 @@ use super::fault::Fault;
 use super::lower::{Context, Step, Value};
 use super::place::BATCH;
 use super::tensor::{self, Ints};
+use crate::evidence::limits::cap;
 use ndarray::{ArrayD, Axis, IxDyn};
-
-/// Most numbers a constant made by a node may have.
-const MAX_MADE: usize = 1 << 24;
 
 /// The constant a node stands for, if it is one.
 pub(crate) fn fold<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Option<Value<'a>>, Fault> {
@@ -83,11 +81,11 @@ fn filled<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> {
     let count = sizes
         .iter()
         .try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
-        .filter(|&n| n <= MAX_MADE)
+        .filter(|&n| n <= cx.limits.constant_numbers)
         .ok_or_else(|| {
             step.fault(
                 "onnx.limit",
-                format!("makes a constant of shape {sizes:?}, the cap is {MAX_MADE} numbers"),
+                format!("makes a constant of shape {sizes:?}, {}", cap!(cx.limits, constant_numbers)),
             )
         })?;
     let shape: Vec<usize> = sizes.iter().map(|&d| d as usize).collect();
@@ -251,12 +249,17 @@ fn on_floats<'a>(cx: &Context<'a>, step: &Step<'a>) -> Result<Value<'a>, Fault> 
             let shape: Option<Vec<usize>> = to.iter().map(|&d| usize::try_from(d).ok()).collect();
             let count = shape.as_ref().and_then(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
             match (shape, count) {
-                (Some(shape), Some(count)) if count <= MAX_MADE => match a.broadcast(IxDyn(&shape)) {
-                    Some(view) => view.to_owned(),
-                    // An axis of 1 in the shape keeps that of the constant.
-                    None => a,
-                },
-                _ => return Err(step.fault("onnx.limit", format!("makes a constant of shape {to:?}"))),
+                (Some(shape), Some(count)) if count <= cx.limits.constant_numbers => {
+                    match a.broadcast(IxDyn(&shape)) {
+                        Some(view) => view.to_owned(),
+                        // An axis of 1 in the shape keeps that of the constant.
+                        None => a,
+                    }
+                }
+                _ => {
+                    let cap = cap!(cx.limits, constant_numbers);
+                    return Err(step.fault("onnx.limit", format!("makes a constant of shape {to:?}, {cap}")));
+                }
             }
         }
         "Exp" => a.mapv(f32::exp),

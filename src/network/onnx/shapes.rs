@@ -5,11 +5,9 @@ use super::fault::Fault;
 use super::fixed::axes;
 use super::lower::{Context, Step};
 use super::place::{BATCH, Live, Merge};
+use crate::evidence::limits::cap;
 use crate::network::graph::ValueId;
 use crate::network::op::{Concat, Constant, Op, Pad, Pick, Transpose, View};
-
-/// Most indices that one slice or gather may take.
-const MAX_PICKED: usize = 1 << 24;
 
 /// The values of a node of this kind, one for each output; `None` for any other.
 pub(crate) fn lower<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Option<Vec<Live>>, Fault> {
@@ -157,8 +155,8 @@ fn unsqueeze<'a>(cx: &mut Context<'a>, step: &Step<'a>) -> Result<Live, Fault> {
     let list = axes(cx, step)?.ok_or_else(|| step.unsupported("along computed axes"))?;
     let rank = cx.rank(x) + list.len();
     if rank > cx.limits.rank + 1 {
-        let cap = cx.limits.rank;
-        return Err(step.fault("onnx.op.attr", format!("makes {rank} axes, the cap 'rank' is {cap}")));
+        let cap = cap!(cx.limits, rank);
+        return Err(step.fault("onnx.op.attr", format!("makes {rank} axes, {cap}")));
     }
     let mut new: Vec<usize> = list.into_iter().map(|a| step.whole_axis(a, rank)).collect::<Result<_, _>>()?;
     new.sort_unstable();
@@ -276,10 +274,9 @@ fn pick<'a>(
     axis: usize,
     indices: Vec<usize>,
 ) -> Result<Live, Fault> {
-    if indices.len() > MAX_PICKED {
-        return Err(
-            step.fault("onnx.limit", format!("takes {} indices, the cap is {MAX_PICKED}", indices.len()))
-        );
+    if indices.len() > cx.limits.constant_numbers {
+        let cap = cap!(cx.limits, constant_numbers);
+        return Err(step.fault("onnx.limit", format!("takes {} indices, {cap}", indices.len())));
     }
     let size = cx.builder.shape(x.id)[axis];
     if indices.iter().copied().eq(0..size) {

@@ -3,6 +3,7 @@
 use super::fault::{Fault, quoted};
 use super::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
 use crate::evidence::Limits;
+use crate::evidence::limits::cap;
 use prost::Message;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
@@ -107,17 +108,13 @@ pub(crate) fn order(graph: &GraphProto, limits: &Limits) -> Result<Order, Fault>
 }
 
 fn caps(graph: &GraphProto, limits: &Limits) -> Result<(), Fault> {
-    for (what, count, cap, name) in [
-        ("nodes", graph.node.len(), limits.graph_nodes, "graph_nodes"),
-        ("tensors", graph.initializer.len(), limits.tensors, "tensors"),
-    ] {
-        if count > cap {
-            return Err(Fault::new(
-                "graph",
-                "onnx.limit",
-                format!("has {count} {what}, the cap '{name}' is {cap}"),
-            ));
-        }
+    let (nodes, tensors) = (graph.node.len(), graph.initializer.len());
+    let fail = |reason| Err(Fault::new("graph", "onnx.limit", reason));
+    if nodes > limits.graph_nodes {
+        return fail(format!("has {nodes} nodes, {}", cap!(limits, graph_nodes)));
+    }
+    if tensors > limits.tensors {
+        return fail(format!("has {tensors} tensors, {}", cap!(limits, tensors)));
     }
     if graph.sparse_initializer.is_empty() {
         Ok(())

@@ -3,7 +3,7 @@
 use super::fault::{Fault, quoted};
 use super::place::BATCH;
 use super::proto::TensorProto;
-use crate::evidence::Limits;
+use crate::evidence::limits::{Limits, cap};
 use crate::network::load::half;
 use ndarray::{ArrayD, IxDyn};
 
@@ -23,9 +23,6 @@ impl Ints {
         (!self.data.iter().any(|&d| d != 0 && d % BATCH == 0)).then(|| self.data.clone())
     }
 }
-
-/// Most whole numbers taken out of one tensor: they are only ever shapes, axes and indices.
-const MAX_INTS: usize = 1 << 16;
 
 /// Bytes of one number of a data type that is read as numbers.
 fn width(kind: i32) -> Option<usize> {
@@ -57,10 +54,7 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
     let place = format!("tensor {}", quoted(&t.name));
     let fail = |code, reason: String| Err(Fault::new(place.clone(), code, reason));
     if t.dims.len() > limits.rank {
-        return fail(
-            "onnx.tensor.dims",
-            format!("has {} dimensions, the cap 'rank' is {}", t.dims.len(), limits.rank),
-        );
+        return fail("onnx.tensor.dims", format!("has {} dimensions, {}", t.dims.len(), cap!(limits, rank)));
     }
     let mut shape = Vec::with_capacity(t.dims.len());
     for &d in &t.dims {
@@ -77,11 +71,8 @@ pub(crate) fn check(t: &TensorProto, limits: &Limits) -> Result<Vec<usize>, Faul
     };
     let count = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
     let Some(count) = count.filter(|&n| n <= limits.tensor_elements) else {
-        let cap = limits.tensor_elements;
-        return fail(
-            "onnx.tensor.size",
-            format!("shape {shape:?} holds more numbers than the cap 'tensor_elements' ({cap})"),
-        );
+        let cap = cap!(limits, tensor_elements);
+        return fail("onnx.tensor.size", format!("shape {shape:?} holds too many numbers: {cap}"));
     };
     let typed = t.float_data.len() + t.int32_data.len() + t.int64_data.len() + t.double_data.len();
     let given = match (&t.raw_data, typed) {
@@ -126,7 +117,10 @@ pub(crate) fn is_external(t: &TensorProto) -> bool {
 pub(crate) fn external_bytes(t: &TensorProto, limits: &Limits, place: &str) -> Result<u64, Fault> {
     let fail = |code, reason: String| Fault::new(place, code, reason);
     if t.dims.len() > limits.rank {
-        return Err(fail("onnx.tensor.dims", format!("has {} dimensions", t.dims.len())));
+        return Err(fail(
+            "onnx.tensor.dims",
+            format!("has {} dimensions, {}", t.dims.len(), cap!(limits, rank)),
+        ));
     }
     let width = width(t.data_type).ok_or_else(|| {
         fail("onnx.tensor.dtype", format!("data type {} is not one that is read", t.data_type))
@@ -134,10 +128,7 @@ pub(crate) fn external_bytes(t: &TensorProto, limits: &Limits, place: &str) -> R
     let count = t.dims.iter().try_fold(1u64, |n, &d| n.checked_mul(u64::try_from(d).ok()?));
     let count = count.filter(|&n| n <= limits.tensor_elements);
     count.and_then(|n| n.checked_mul(width as u64)).ok_or_else(|| {
-        fail(
-            "onnx.tensor.size",
-            format!("more numbers than the cap 'tensor_elements' ({})", limits.tensor_elements),
-        )
+        fail("onnx.tensor.size", format!("too many numbers: {}", cap!(limits, tensor_elements)))
     })
 }
 
@@ -255,11 +246,11 @@ pub(crate) fn ints(t: &TensorProto, limits: &Limits) -> Result<Ints, Fault> {
     let shape = check(t, limits)?;
     let count: usize = shape.iter().product();
     let place = format!("tensor {}", quoted(&t.name));
-    if count > MAX_INTS {
+    if count > limits.shape_numbers {
         return Err(Fault::new(
             place,
             "onnx.limit",
-            format!("{count} whole numbers used as a shape, the cap is {MAX_INTS}"),
+            format!("{count} whole numbers used as a shape, {}", cap!(limits, shape_numbers)),
         ));
     }
     let raw = t.raw_data.as_deref().unwrap_or_default();

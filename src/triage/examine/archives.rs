@@ -2,21 +2,20 @@
 
 use super::pickles::{Setting, judge_read};
 use super::reason::Reason;
-use super::scan::{DEPTH, MEMBER, Scan};
+use super::scan::Scan;
 use super::torch;
 use crate::evidence::archive::unpack::Packing;
-use crate::evidence::archive::zip::{BOMB_BYTES, Member, RATIO, Zip, crc32};
+use crate::evidence::archive::zip::{Member, Zip, crc32, is_bomb, ratio_cap};
 use crate::evidence::archive::{Oddity, tar as tape};
 use crate::evidence::format::{self, zip_kind};
+use crate::evidence::limits::cap;
 use crate::evidence::pickle::{Caps, Pickle};
 use crate::evidence::{Format, text};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// Hidden ranges that are looked into.
 const HIDDEN: usize = 64;
-/// Bytes of compressed members that are compared with their checksum.
-const CHECKED: u64 = MEMBER;
 /// Member names listed among the facts.
 const LISTED: usize = 200;
 
@@ -50,7 +49,7 @@ pub(super) fn zip(scan: &mut Scan, zip: &Zip, data: &[u8], depth: u32) {
     let storages = torch::Beside::of(zip);
     for (member, bytes) in pickled {
         let first = scan.reasons.len();
-        let pickle = Pickle::read(&bytes, &Caps::default());
+        let pickle = Pickle::read(&bytes, &Caps::of(scan.limits));
         let setting = if kind == Format::TorchScript { Setting::TorchScript } else { Setting::Torch };
         let judged = judge_read(&pickle, setting);
         if kind == Format::TorchZip {
@@ -90,8 +89,8 @@ fn one_member<'a>(
             let detail = format!("it cannot be unpacked whole: {}", text::visible(e));
             scan.say(Reason::new("zip.crc", detail).at(member.header).inside(&name));
         }
-        let bomb = got > BOMB_BYTES && got / member.packed.max(1) > RATIO;
-        if bomb && member.size <= BOMB_BYTES {
+        let bomb = is_bomb(got, member.packed);
+        if bomb && member.size <= scan.limits.bomb_bytes {
             scan.say(
                 Reason::new("zip.ratio", format!("it unpacks to {got} bytes and more"))
                     .at(member.header)
@@ -106,12 +105,12 @@ fn one_member<'a>(
                     .inside(&name),
             );
         }
-        if unpacked.more && scan.left == 0 {
-            scan.say(Reason::new("zip.limit", "more was packed than is looked into").inside(&name));
+        if unpacked.more {
+            cut(scan, &name, &unpacked.data);
         }
     }
     let bytes = content.bytes();
-    let whole = !content.is_cut() && (member.method == 0 || member.size <= CHECKED);
+    let whole = !content.is_cut() && (member.method == 0 || member.size <= scan.limits.member_bytes);
     if whole && crc32(bytes) != member.crc && !member.encrypted() {
         let detail = "its checksum is wrong: it was changed after it was packed";
         scan.say(Reason::new("zip.crc", detail).at(member.header).inside(&name));
@@ -197,20 +196,43 @@ pub(super) fn tar(scan: &mut Scan, data: &[u8], depth: u32) {
     }
 }
 
+/// The cap that ended unpacking.
+fn said(scan: &Scan) -> String {
+    if scan.left == 0 { cap!(scan.limits, scanned_bytes) } else { cap!(scan.limits, member_bytes) }
+}
+
+/// A member was not unpacked to its end: a reason where the rest could act, else a fact.
+fn cut(scan: &mut Scan, name: &str, seen: &[u8]) {
+    let found = format::sniff(seen, u64::MAX, name.rsplit('/').next());
+    let detail = format!("only its first {} bytes were looked into; {}", seen.len(), said(scan));
+    if scan.left == 0 || !format::describe(found).danger.is_empty() {
+        scan.say(Reason::new("zip.limit", detail).inside(name));
+    } else if let Value::Array(all) =
+        scan.facts.entry("not_looked_into").or_insert_with(|| Value::Array(Vec::new()))
+        && all.len() < LISTED
+    {
+        all.push(format!("{name}: {detail}").into());
+    }
+}
+
 /// A compressed file, looked at as what it unpacks to.
 pub(super) fn compressed(scan: &mut Scan, packing: Packing, data: &[u8], name: &str, depth: u32) {
     if depth == 0 {
         scan.facts.insert("container".to_owned(), json!(packing.name()));
     }
-    if depth >= DEPTH {
-        scan.say(Reason::new("zip.depth", format!("packed more than {DEPTH} times")));
+    if depth >= scan.limits.archive_depth {
+        let cap = cap!(scan.limits, archive_depth);
+        scan.say(Reason::new("zip.depth", format!("packed too many times; {cap}; this was not opened")));
         return;
     }
     let unpacked = packing.unpack(data, scan.cap());
     scan.left = scan.left.saturating_sub(unpacked.data.len() as u64);
     let (got, packed) = (unpacked.data.len() as u64, data.len() as u64);
-    if got > BOMB_BYTES && got / packed.max(1) > RATIO {
-        let detail = format!("{packed} bytes unpack to {got} and more; the cap is {RATIO} times as many");
+    if is_bomb(got, packed) {
+        let detail = format!(
+            "{packed} bytes unpack to {got} and more: more than so many times as many; {}",
+            ratio_cap()
+        );
         scan.say(Reason::new("gzip.ratio", detail));
     }
     if let Some(e) = &unpacked.error {
@@ -227,7 +249,7 @@ pub(super) fn compressed(scan: &mut Scan, packing: Packing, data: &[u8], name: &
     {
         scan.say(Reason::new(
             "gzip.limit",
-            format!("it unpacks to more than {} bytes; the rest was not looked into", scan.cap()),
+            format!("it unpacks to more than {got} bytes; {}; the rest was not looked into", said(scan)),
         ));
     }
     if unpacked.used < packed && packing == Packing::Zlib {

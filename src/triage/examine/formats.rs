@@ -1,6 +1,7 @@
 //! Formats of other frameworks: TensorFlow's SavedModel, Keras, GGUF.
 
 use super::reason::Reason;
+use super::rules::{holds, listed};
 use super::scan::Scan;
 use crate::evidence::{hdf5 as h5, text, wire};
 use serde_json::{Value, json};
@@ -84,7 +85,7 @@ pub(super) fn saved_model(scan: &mut Scan, data: &[u8]) {
             wire::all(graph, 2).flat_map(|library| wire::all(library, 1)).flat_map(|f| wire::all(f, 3));
         for node in wire::all(graph, 1).chain(functions).take(NODES) {
             nodes += 1;
-            if let Some(op) = wire::text(node, 2).filter(|op| OPERATORS.contains(op))
+            if let Some(op) = wire::text(node, 2).filter(|op| listed("tensorflow", OPERATORS, op))
                 && seen.insert(op)
             {
                 let name = text::visible(wire::text(node, 1).unwrap_or_default());
@@ -247,39 +248,41 @@ pub(super) fn gguf(scan: &mut Scan, data: &[u8]) {
     }
 }
 
+/// What a chat template has no need of.
+const REACHES: &[&str] = &[
+    "|attr(",
+    "| attr(",
+    "lipsum",
+    "cycler",
+    "joiner",
+    "popen",
+    "subprocess",
+    "import os",
+    "import(",
+    "eval(",
+    "exec(",
+    "\\x5f",
+    "globals",
+    "getattr",
+    "os.system",
+    "mro(",
+    "subclasses",
+    "builtins",
+    "request.application",
+    "self._",
+    "include ",
+    "{% import",
+    "{% extends",
+    "{%- import",
+];
+
 /// A chat template that reaches for Python's inner objects.
 pub(super) fn template_text(scan: &mut Scan, key: &str, template: &str) {
-    const REACHES: &[&str] = &[
-        "|attr(",
-        "| attr(",
-        "lipsum",
-        "cycler",
-        "joiner",
-        "popen",
-        "subprocess",
-        "import os",
-        "import(",
-        "eval(",
-        "exec(",
-        "\\x5f",
-        "globals",
-        "getattr",
-        "os.system",
-        "mro(",
-        "subclasses",
-        "builtins",
-        "request.application",
-        "self._",
-        "include ",
-        "{% import",
-        "{% extends",
-        "{%- import",
-    ];
     let lower = template.to_ascii_lowercase();
     let inner = lower
         .match_indices("__")
         .any(|(i, _)| lower.get(i + 2..).is_some_and(|r| r.starts_with(|c: char| c.is_ascii_lowercase())));
-    let found = REACHES.iter().find(|w| lower.contains(**w)).copied();
+    let found = REACHES.iter().find(|w| lower.contains(**w) && holds("template", w)).copied();
     if let Some(what) = found.or_else(|| inner.then_some("__…__")) {
         let detail = format!(
             "{}: the template reaches for '{what}', which lets it run code where it is rendered",
@@ -500,4 +503,10 @@ fn block(kind: u64) -> Option<(u64, u64)> {
         39 => (32, 17),
         _ => return None,
     })
+}
+
+/// The tables of names, for the test that switches single ones off.
+#[cfg(test)]
+pub(super) fn tables() -> [(&'static str, Vec<&'static str>); 2] {
+    [("tensorflow", OPERATORS.to_vec()), ("template", REACHES.to_vec())]
 }

@@ -1,16 +1,12 @@
 //! JSON, strictly: where parsers disagree, where it exhausts, and what its values point at.
 
+use crate::evidence::limits::{Limits, cap};
 use crate::evidence::text;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
-
-/// Bytes of one string.
-const STRING: usize = 900_000;
-/// Keys and elements of one document.
-const VALUES: usize = 5_000_000;
 
 /// What is wrong, by reason code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +77,12 @@ impl State<'_> {
     fn count<E: serde::de::Error>(&self) -> Result<(), E> {
         let mut n = self.values.borrow_mut();
         *n += 1;
-        if *n > VALUES { Err(self.stop("json.limit", format!("more than {VALUES} values"))) } else { Ok(()) }
+        let limits = Limits::in_force();
+        if *n > limits.json_values {
+            Err(self.stop("json.limit", format!("too many values: {}", cap!(limits, json_values))))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -131,10 +132,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_string<E: serde::de::Error>(self, s: String) -> Result<Value, E> {
-        if s.len() > STRING {
-            return Err(self
-                .0
-                .stop("json.limit", format!("a string of {} bytes; the cap is {STRING}", s.len())));
+        if s.len() > Limits::in_force().json_string {
+            return Err(self.0.stop(
+                "json.limit",
+                format!("a string of {} bytes; {}", s.len(), cap!(Limits::in_force(), json_string)),
+            ));
         }
         if s.contains('\0') {
             return Err(self.0.stop("json.utf8", "a NUL in a string".to_owned()));
@@ -155,7 +157,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let (mut out, mut seen) = (Map::new(), HashSet::new());
         while let Some(key) = map.next_key::<String>()? {
             self.0.count()?;
-            if key.len() > STRING || key.contains('\0') {
+            if key.len() > Limits::in_force().json_string || key.contains('\0') {
                 return Err(self.0.stop("json.limit", "an absurd key".to_owned()));
             }
             if !seen.insert(key.clone()) {

@@ -12,6 +12,9 @@ mod odd;
 mod onnx;
 mod pickles;
 mod reason;
+mod rules;
+#[cfg(test)]
+mod rules_tests;
 mod scan;
 mod torch;
 

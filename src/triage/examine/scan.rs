@@ -6,18 +6,12 @@ use crate::evidence::archive::unpack::Packing;
 use crate::evidence::archive::{tar, zip::Zip};
 use crate::evidence::format::{self, container, describe, hidden_zip};
 use crate::evidence::intake::Bytes;
+use crate::evidence::limits::cap;
 use crate::evidence::pickle::{Caps, Pickle};
 use crate::evidence::{Format, Limits, SafeTensors};
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
 use std::path::Path;
-
-/// Containers in containers that are opened.
-pub(super) const DEPTH: u32 = 4;
-/// Bytes that all members of a file together may unpack to while they are looked into.
-const UNPACKED: u64 = 1 << 30;
-/// Bytes unpacked from one compressed member.
-pub(super) const MEMBER: u64 = 64 << 20;
 
 /// No pickle that means anything is shorter.
 const SHORT: usize = 4;
@@ -43,7 +37,7 @@ pub fn examine(bytes: &Bytes, name: &str, found: Format, limits: &Limits) -> Exa
         limits,
         reasons: Vec::new(),
         facts: Map::new(),
-        left: UNPACKED,
+        left: limits.scanned_bytes,
     };
     scan.look(&bytes.data, name, found, 0);
     let mut reasons = scan.reasons;
@@ -72,8 +66,9 @@ impl Scan<'_> {
     /// Looks at a part of the file as at a file; its reasons carry the part's name.
     pub(super) fn inside(&mut self, member: &str, data: &[u8], depth: u32) {
         let shown = crate::evidence::text::visible(member);
-        if depth > DEPTH {
-            let detail = format!("containers nest deeper than {DEPTH} levels; this one was not opened");
+        if depth > self.limits.archive_depth {
+            let cap = cap!(self.limits, archive_depth);
+            let detail = format!("containers nest too deep; {cap}; this one was not opened");
             self.say(Reason::new("zip.depth", detail).inside(&shown));
             return;
         }
@@ -86,7 +81,7 @@ impl Scan<'_> {
 
     /// Bytes that one more member may unpack to.
     pub(super) fn cap(&self) -> u64 {
-        MEMBER.min(self.left)
+        self.limits.member_bytes.min(self.left)
     }
 
     /// Looks at a whole file (depth 0) or at a member.
@@ -165,7 +160,7 @@ impl Scan<'_> {
 
     /// A pickle, and what it hands to loaders of its own.
     fn pickle(&mut self, data: &[u8], depth: u32) {
-        let pickle = Pickle::read(data, &Caps::default());
+        let pickle = Pickle::read(data, &Caps::of(self.limits));
         let judged = pickles::judge_read(&pickle, pickles::Setting::Alone);
         if pickle.torch_legacy {
             torch::legacy(self, &pickle);

@@ -173,3 +173,25 @@ fn documents_are_read_for_what_they_point_at() {
     let config = "{\"module\": \"keras\", \"class_name\": \"Sequential\", \"config\": {\"layers\": [{\"module\": \"keras.layers\", \"class_name\": \"Dense\", \"config\": {}}]}}";
     assert_eq!(code("config.json", config).1, Ruling::Accept);
 }
+
+/// `numpy.memmap` is the class of an array that was saved, and a function that opens or overwrites a file.
+#[test]
+fn a_class_that_opens_files_is_allowed_as_a_class_and_never_called() {
+    let call = |callee: &str, args: &[u8]| {
+        [b"\x80\x02c".as_slice(), callee.as_bytes(), b"\n(", args, b"tR."].concat()
+    };
+    let path = b"X\x06\x00\x00\x00/tmp/xX\x05\x00\x00\x00uint8X\x02\x00\x00\x00w+K\x00K\x0a\x85";
+    let bad = named("pickle.allowlisted.bad_args", Ruling::Flag);
+    for module in ["numpy", "numpy.core.memmap", "numpy._core.memmap"] {
+        assert_eq!(first("a.pkl", &call(&format!("{module}\nmemmap"), path)), bad, "{module}");
+    }
+    let class = b"cnumpy\nmemmap\n".as_slice();
+    // By way of a function that calls what it is given.
+    assert_eq!(first("a.pkl", &call("copyreg\n__newobj__", &[class, path].concat())), bad);
+    let constructor = [b"X\x06\x00\x00\x00/tmp/x".as_slice(), class].concat();
+    assert_eq!(first("a.pkl", &call("numpy.random._pickle\n__randomstate_ctor", &constructor)), bad);
+    let new = [b"\x80\x02cnumpy\nmemmap\n(".as_slice(), path, b"t\x81."].concat();
+    assert_eq!(first("a.pkl", &new), bad);
+    let saved = [class, b"K\x00\x85c_codecs\nencode\n(X\x01\x00\x00\x00bX\x06\x00\x00\x00latin1tR"].concat();
+    assert_eq!(looked("a.pkl", &call("numpy.core.multiarray\n_reconstruct", &saved)).ruling, Ruling::Accept);
+}

@@ -1,21 +1,12 @@
 //! The files of a pipeline: opened read-only, listed without following links, never run.
 
+use crate::evidence::limits::cap;
 use crate::evidence::text::visible;
 use crate::evidence::{EvidenceError, Item, ItemState, Limits, Role, intake};
 use crate::procedure::{Case, Plan, Skip};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Files of one folder that are looked at.
-const FILES: usize = 20_000;
-
-/// Bytes of one text, and of all texts of a folder.
-pub(super) const TEXT: u64 = 4 << 20;
-const TOTAL: u64 = 256 << 20;
-
-/// Bytes of a log or table.
-const LOG: u64 = 512 << 20;
 
 /// Folders whose content is no part of a pipeline: a repository's own, caches, installed packages.
 const SKIPPED: [&str; 8] = [
@@ -50,8 +41,7 @@ pub(super) fn plan(case: &Case, needed: Role, others: &[Role], units: u64) -> Re
 /// The text of a file of the case, no matter how long a log is, as it was at intake.
 pub(crate) fn log(case: &Case, item: &Item) -> Result<String, EvidenceError> {
     let path = case.file.locate(Path::new(item.path.raw()))?;
-    let limits = Limits { file_bytes: LOG, ..Limits::default() };
-    let bytes = intake::read(&path, &limits)?;
+    let bytes = intake::read_capped(&path, Limits::in_force().log_bytes, "log_bytes", &intake::quiet)?;
     if !item.sha256.is_empty() && bytes.sha256 != item.sha256 {
         return Err(EvidenceError::whole(&path, "intake.changed", "changed since intake"));
     }
@@ -71,11 +61,11 @@ impl Folder {
     pub(super) fn open(case: &Case, role: Role) -> Result<Option<Self>, EvidenceError> {
         let Some(item) = item(case, role).filter(|i| i.accepted()) else { return Ok(None) };
         let root = case.file.locate(Path::new(item.path.raw()))?;
-        let (files, _) = intake::list(&root, &Limits::default())?;
+        let (files, _) = intake::list(&root, Limits::in_force())?;
         let own = |p: &PathBuf| p.components().all(|c| !SKIPPED.iter().any(|s| c.as_os_str() == *s));
         let files: Vec<PathBuf> = files.into_iter().filter(own).collect();
-        if files.len() > FILES {
-            let reason = format!("{} files, the cap is {FILES}", files.len());
+        if files.len() > Limits::in_force().pipeline_files {
+            let reason = format!("{} files, {}", files.len(), cap!(Limits::in_force(), pipeline_files));
             return Err(EvidenceError::whole(&root, "pipeline.files", reason));
         }
         let files = files.into_iter().map(|p| (visible(&p.to_string_lossy()), p)).collect();
@@ -87,10 +77,11 @@ impl Folder {
         let Some(path) = self.files.get(name) else {
             return Err(EvidenceError::whole(name, "intake.open", "no such file"));
         };
-        let limits = Limits { text_bytes: TEXT, ..Limits::default() };
-        let read = intake::read_text(&self.root.join(path), &limits);
+        let most = Limits::in_force().script_bytes;
+        let read = intake::read_capped(&self.root.join(path), most, "script_bytes", &intake::quiet);
+        let read = read.and_then(|bytes| intake::text_of(&bytes));
         // Named as in its folder, not by where it lies on this machine.
-        read.map(|(_, text)| text).map_err(|e| EvidenceError { path: PathBuf::from(name), ..e })
+        read.map_err(|e| EvidenceError { path: PathBuf::from(name), ..e })
     }
 
     /// The texts of the files that `wanted` picks by name; what could not be read goes to `unread`.
@@ -101,8 +92,9 @@ impl Folder {
     ) -> BTreeMap<String, String> {
         let (mut out, mut total) = (BTreeMap::new(), 0);
         for name in self.files.keys().filter(|n| wanted(n)) {
-            if total > TOTAL {
-                unread.push(format!("{name} and what follows: more than {TOTAL} bytes of text"));
+            if total > Limits::in_force().scripts_bytes {
+                let cap = cap!(Limits::in_force(), scripts_bytes);
+                unread.push(format!("{name} and what follows: too much text; {cap}"));
                 break;
             }
             match self.text(name) {

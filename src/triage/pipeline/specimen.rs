@@ -37,7 +37,7 @@ fn noise(rng: &mut impl Rng) -> f64 {
 }
 
 fn network(seed: u64) -> Graph {
-    initialise(&Description::parse(NET).unwrap(), seed, &Limits::default()).unwrap()
+    initialise(&Description::parse(NET).unwrap(), seed, Limits::in_force()).unwrap()
 }
 
 fn quantised(mut graph: Graph) -> Graph {
@@ -258,7 +258,7 @@ fn the_shipped_material_is_redrawn_bit_for_bit() {
         metrics(&own, tampered);
         compute(&own, tampered);
         egress(&own, tampered);
-        let (files, _) = intake::list(&own, &Limits::default()).unwrap();
+        let (files, _) = intake::list(&own, Limits::in_force()).unwrap();
         assert!(files.len() >= 18, "{}", files.len());
         for file in files {
             let (a, b) = (

@@ -1,7 +1,6 @@
 //! Tables as tools write them: CSV, tab-separated, Zeek logs with `#fields`, columns apart by blanks.
 
-/// Rows of one table.
-const ROWS: usize = 5_000_000;
+use crate::evidence::limits::{Limits, cap};
 
 /// A table in memory. Column names are lower case, their units and punctuation gone (`utilization.gpu [%]` becomes
 /// `utilization_gpu`).
@@ -49,8 +48,9 @@ impl Table {
     }
 
     fn push(&mut self, row: csv::StringRecord) -> Result<(), String> {
-        if self.rows.len() == ROWS {
-            return Err(format!("more than {ROWS} rows"));
+        let limits = Limits::in_force();
+        if self.rows.len() >= limits.table_rows {
+            return Err(format!("too many rows: {}", cap!(limits, table_rows)));
         }
         // A header that is repeated where a log was started again is no row.
         let header = row.iter().zip(&self.columns).all(|(cell, column)| name(cell) == *column);

@@ -1,11 +1,8 @@
 //! YAML and JSON as one bounded tree with line numbers. Tags do nothing, aliases are copied within a budget.
 
+use crate::evidence::limits::{Limits, cap};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
-
-/// Nodes of one file, copies by aliases included, and levels.
-const NODES: usize = 400_000;
-const DEPTH: usize = 100;
 
 /// A value and where it is.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -147,15 +144,18 @@ impl Build {
 
     fn count(&mut self, more: usize, line: usize) -> Result<(), String> {
         self.nodes = self.nodes.saturating_add(more);
-        if self.nodes > NODES {
-            return Err(format!("line {line}: more than {NODES} nodes, aliases included"));
+        let limits = Limits::in_force();
+        if self.nodes > limits.tree_nodes {
+            let cap = cap!(limits, tree_nodes);
+            return Err(format!("line {line}: too many nodes, aliases included: {cap}"));
         }
         Ok(())
     }
 
     fn begin(&mut self, value: Value, line: usize, anchor: usize) -> Result<(), String> {
-        if self.open.len() == DEPTH {
-            return Err(format!("line {line}: nested deeper than {DEPTH} levels"));
+        let limits = Limits::in_force();
+        if self.open.len() >= limits.tree_depth {
+            return Err(format!("line {line}: nested too deep: {}", cap!(limits, tree_depth)));
         }
         self.open.push(Open { node: Node { line, value }, key: None, anchor });
         Ok(())

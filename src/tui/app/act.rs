@@ -12,7 +12,7 @@ use crate::tui::overlay::{Mode, PICTURES, Zoom};
 use crate::tui::pane::Slot;
 use crate::tui::screen;
 use crate::tui::source::{Request, Step};
-use crate::tui::view::{Subject, View};
+use crate::tui::view::Subject;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -78,17 +78,7 @@ impl App {
                     (zoom.rows, zoom.cursor) = (!zoom.rows, 0);
                 }
             }
-            Action::Approach(closer) => {
-                let scatter = |view: &View, zoom: &Zoom| {
-                    let shown = view.marked(&zoom.figure.0, &zoom.figure.1);
-                    shown.figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
-                };
-                let here = matches!(&self.mode, Mode::Zoom(zoom) if scatter(&self.view(), zoom));
-                match &mut self.mode {
-                    Mode::Zoom(zoom) if here => zoom.approach(*closer),
-                    _ => self.say(Err("only a scatter on the whole screen comes closer".into())),
-                }
-            }
+            Action::Approach(closer) => self.approach(*closer),
             Action::Freeze => {
                 self.frozen = !self.frozen;
                 self.changed = true;
@@ -181,6 +171,20 @@ impl App {
             subject => Mode::Detail { subject, scroll: 0 },
         };
         self.over(mode);
+    }
+
+    /// Comes closer to the chosen point of a scatter that has the whole screen, or goes back.
+    fn approach(&mut self, closer: bool) {
+        let view = self.view();
+        let scatter = |zoom: &Zoom| {
+            let shown = view.marked(&zoom.figure.0, &zoom.figure.1);
+            shown.figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
+        };
+        let here = matches!(&self.mode, Mode::Zoom(zoom) if scatter(zoom));
+        match &mut self.mode {
+            Mode::Zoom(zoom) if here => zoom.approach(closer),
+            _ => self.say(Err("only a scatter on the whole screen comes closer".into())),
+        }
     }
 
     /// The next order of the rows of the focused box, or of the bars on the whole screen.

@@ -1,6 +1,7 @@
 //! Both directories: end records, central entries, local headers, and how they agree.
 
-use super::{Listed, MEMBERS, Member, Zip};
+use super::{Listed, Member, Zip};
+use crate::evidence::limits::{Limits, cap};
 use crate::evidence::text;
 use std::collections::HashSet;
 
@@ -241,8 +242,9 @@ impl Zip<'_> {
         let (mut at, mut count) = (start, 0u64);
         while self.bytes.get(at..).is_some_and(|b| b.starts_with(CENTRAL)) && at < records {
             count += 1;
-            if self.members.len() >= MEMBERS {
-                self.say("zip.limit", at as u64, "", format!("more than {MEMBERS} members"));
+            if self.members.len() >= Limits::in_force().archive_entries {
+                let detail = format!("too many members: {}", cap!(Limits::in_force(), archive_entries));
+                self.say("zip.limit", at as u64, "", detail);
                 break;
             }
             let Some((member, next)) = self.entry(at, shift) else {
@@ -250,7 +252,7 @@ impl Zip<'_> {
                 break;
             };
             headers.insert(member.header);
-            if count <= end.entries.max(1) + MEMBERS as u64 {
+            if count <= end.entries.max(1) + Limits::in_force().archive_entries as u64 {
                 self.members.push(member);
             }
             at = next;
@@ -390,7 +392,7 @@ impl Zip<'_> {
                 at = at.max(usize::try_from(cover.1).unwrap_or(usize::MAX));
                 continue;
             }
-            if headers.contains(&here) || self.members.len() >= MEMBERS {
+            if headers.contains(&here) || self.members.len() >= Limits::in_force().archive_entries {
                 continue;
             }
             let Some(local) = local(bytes, found) else { continue };

@@ -11,17 +11,20 @@ mod tests;
 
 use super::unpack::{Packing, Unpacked};
 use super::{Oddity, climbs};
+use crate::evidence::limits::{Limits, cap};
 use crate::evidence::text;
 use std::ops::Range;
 
-/// Members read; more is an oddity.
-pub const MEMBERS: usize = 65_536;
-/// Unpacked to packed size above which a member counts as a bomb, once it is larger than [`BOMB_BYTES`].
-pub const RATIO: u64 = 200;
-/// Members smaller than this may compress as well as they like.
-pub const BOMB_BYTES: u64 = 16 << 20;
-/// Bytes that all members together may declare.
-pub const DECLARED: u64 = 4 << 30;
+/// Whether so many unpacked bytes from so many packed ones are those of a bomb.
+pub fn is_bomb(unpacked: u64, packed: u64) -> bool {
+    let limits = Limits::in_force();
+    unpacked > limits.bomb_bytes && unpacked / packed.max(1) > limits.archive_ratio
+}
+
+/// What a message says about the ratio that a bomb is beyond.
+pub fn ratio_cap() -> String {
+    cap!(Limits::in_force(), archive_ratio)
+}
 
 /// Where a member was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,18 +212,22 @@ impl<'a> Zip<'a> {
                     format!("stored, with {packed} bytes packed and {size} unpacked"),
                 );
             }
-            if m.size > BOMB_BYTES && m.size / m.packed.max(1) > RATIO {
+            if is_bomb(m.size, m.packed) {
                 let (packed, size) = (m.packed, m.size);
                 self.say(
                     "zip.ratio",
                     m.header,
                     &m.name,
-                    format!("{packed} bytes unpack to {size}; the cap is {RATIO} times as many"),
+                    format!(
+                        "{packed} bytes unpack to {size}: more than so many times as many; {}",
+                        ratio_cap()
+                    ),
                 );
             }
         }
-        if total > DECLARED && total / (self.bytes.len() as u64).max(1) > RATIO {
-            let detail = format!("members unpack to {total} bytes; the cap is {DECLARED}");
+        let limits = Limits::in_force();
+        if total > limits.declared_bytes && total / (self.bytes.len() as u64).max(1) > limits.archive_ratio {
+            let detail = format!("members unpack to {total} bytes; {}", cap!(limits, declared_bytes));
             self.say("zip.ratio", 0, "", detail);
         }
     }

@@ -1,5 +1,6 @@
 //! Names that saved models need: exact pairs of module and name. What is not here is never accepted.
 
+use crate::triage::examine::rules::{holds_pair, listed};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -24,6 +25,8 @@ pub(super) enum Rule {
     Ufunc,
     /// `scalar(dtype, bytes)`: not of objects.
     Scalar,
+    /// `numpy.memmap`: the class of an array, for [`Rule::ArrayClass`] alone. Called, it opens or overwrites a file.
+    Uncalled,
 }
 
 /// The rule for a pair, if it is allowed. `numpy._core` is read as `numpy.core`, Python 2's names as today's.
@@ -35,22 +38,10 @@ pub(super) fn rule(module: &str, name: &str) -> Option<Rule> {
         }
         table
     });
-    let own = match (module, name) {
-        (
-            "numpy.core.multiarray" | "numpy.core._multiarray_umath" | "numpy.ma.core",
-            "_reconstruct" | "_mareconstruct",
-        ) => Some(Rule::ArrayClass),
-        ("numpy.core.multiarray", "scalar") => Some(Rule::Scalar),
-        ("numpy.core", "_ufunc_reconstruct") => Some(Rule::Ufunc),
-        ("_codecs", "encode") => Some(Rule::Encode),
-        ("functools", "partial") => Some(Rule::Partial),
-        ("builtins", "bytes" | "bytearray") => Some(Rule::Sized),
-        ("torch.storage", "_load_from_bytes") => Some(Rule::TorchBytes),
-        ("torch._utils" | "torch._tensor", "_rebuild_from_type_v2" | "_rebuild_from_type") => {
-            Some(Rule::Rebuilder)
-        }
-        _ => None,
-    };
+    let own = OWN.iter().find(|(m, n, _)| (*m, *n) == (module, name)).map(|(_, _, rule)| *rule);
+    if !holds_pair("allowed", module, name) {
+        return None;
+    }
     own.or_else(|| TABLE.get(module)?.contains(&name).then_some(Rule::Any))
 }
 
@@ -64,35 +55,67 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Classes of NumPy arrays, for [`Rule::ArrayClass`].
 pub(super) fn is_array_class(module: &str, name: &str) -> bool {
-    matches!(
-        (module, name),
-        ("numpy" | "numpy.core.multiarray", "ndarray")
-            | ("numpy" | "numpy.core.records" | "numpy.rec", "recarray")
-            | ("numpy" | "numpy.matrixlib.defmatrix", "matrix")
-            | ("numpy.ma.core" | "numpy.ma", "MaskedArray" | "MaskedConstant")
-            | ("numpy.core.memmap" | "numpy", "memmap")
-    )
+    listed("arrays", ARRAYS, &format!("{module} {name}"))
 }
 
 /// Types of Python itself that build values and nothing else.
 pub(super) fn is_plain_type(module: &str, name: &str) -> bool {
-    module == "builtins"
-        && matches!(
-            name,
-            "int"
-                | "float"
-                | "bool"
-                | "complex"
-                | "str"
-                | "list"
-                | "dict"
-                | "set"
-                | "frozenset"
-                | "tuple"
-                | "bytes"
-                | "bytearray"
-        )
+    module == "builtins" && listed("plain", PLAIN, name)
 }
+
+const ARRAYS: &[&str] = &[
+    "numpy ndarray",
+    "numpy.core.multiarray ndarray",
+    "numpy recarray",
+    "numpy.core.records recarray",
+    "numpy.rec recarray",
+    "numpy matrix",
+    "numpy.matrixlib.defmatrix matrix",
+    "numpy.ma.core MaskedArray",
+    "numpy.ma.core MaskedConstant",
+    "numpy.ma MaskedArray",
+    "numpy.ma MaskedConstant",
+    "numpy.core.memmap memmap",
+    "numpy memmap",
+];
+
+const PLAIN: &[&str] = &[
+    "int",
+    "float",
+    "bool",
+    "complex",
+    "str",
+    "list",
+    "dict",
+    "set",
+    "frozenset",
+    "tuple",
+    "bytes",
+    "bytearray",
+];
+
+/// Pairs whose arguments decide.
+const OWN: &[(&str, &str, Rule)] = &[
+    ("numpy.core.multiarray", "_reconstruct", Rule::ArrayClass),
+    ("numpy.core.multiarray", "_mareconstruct", Rule::ArrayClass),
+    ("numpy.core._multiarray_umath", "_reconstruct", Rule::ArrayClass),
+    ("numpy.core._multiarray_umath", "_mareconstruct", Rule::ArrayClass),
+    ("numpy.ma.core", "_reconstruct", Rule::ArrayClass),
+    ("numpy.ma.core", "_mareconstruct", Rule::ArrayClass),
+    ("numpy.core.multiarray", "scalar", Rule::Scalar),
+    ("numpy", "memmap", Rule::Uncalled),
+    ("numpy.core.memmap", "memmap", Rule::Uncalled),
+    ("numpy.core", "_ufunc_reconstruct", Rule::Ufunc),
+    ("_codecs", "encode", Rule::Encode),
+    ("functools", "partial", Rule::Partial),
+    ("builtins", "bytes", Rule::Sized),
+    ("builtins", "bytearray", Rule::Sized),
+    ("torch.storage", "_load_from_bytes", Rule::TorchBytes),
+    ("torch._utils", "_rebuild_from_type_v2", Rule::Rebuilder),
+    ("torch._utils", "_rebuild_from_type", Rule::Rebuilder),
+    ("torch._tensor", "_rebuild_from_type_v2", Rule::Rebuilder),
+    ("torch._tensor", "_rebuild_from_type", Rule::Rebuilder),
+];
 
 const PAIRS: &[(&str, &str)] = &[
     // Python: values without effects.
@@ -145,10 +168,10 @@ const PAIRS: &[(&str, &str)] = &[
         TimeDelta64DType Complex64DType Complex128DType",
     ),
     ("numpy.core.records", "recarray record"),
+    ("numpy.rec", "recarray record"),
     ("numpy.matrixlib.defmatrix", "matrix"),
     ("numpy.ma.core", "MaskedArray MaskedConstant"),
     ("numpy.ma", "MaskedArray MaskedConstant"),
-    ("numpy.core.memmap", "memmap"),
     ("numpy.random", "RandomState Generator"),
     ("numpy.random._pickle", "__randomstate_ctor __generator_ctor __bit_generator_ctor"),
     ("numpy.random.mtrand", "RandomState __randomstate_ctor"),
@@ -526,3 +549,14 @@ const PAIRS: &[(&str, &str)] = &[
     ("omegaconf.nodes", "AnyNode StringNode IntegerNode FloatNode BooleanNode"),
     ("typing", "Any Union Optional List Dict Tuple"),
 ];
+
+/// The tables of names, for the test that switches single ones off.
+#[cfg(test)]
+pub(in crate::triage::examine) fn tables() -> Vec<(&'static str, Vec<String>)> {
+    let owned = |all: &[&str]| all.iter().map(|e| (*e).to_owned()).collect();
+    let pairs =
+        PAIRS.iter().flat_map(|(m, names)| names.split_ascii_whitespace().map(move |n| format!("{m} {n}")));
+    let own = OWN.iter().map(|(m, n, _)| format!("{m} {n}"));
+    let allowed: std::collections::BTreeSet<String> = own.chain(pairs).collect();
+    vec![("allowed", allowed.into_iter().collect()), ("arrays", owned(ARRAYS)), ("plain", owned(PLAIN))]
+}

@@ -3,6 +3,7 @@
 
 use super::allowed::{self, Rule};
 use crate::evidence::text;
+use crate::triage::examine::rules::{holds, listed};
 
 /// What is known about an imported name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +53,10 @@ pub(super) fn standing(module: &str, name: &str) -> Standing {
         return Standing::Allowed(rule);
     }
     let root = module.split('.').next().unwrap_or_default();
-    let library = LIBRARIES.contains(&root);
+    let library = listed("libraries", LIBRARIES, root);
     // `_Scorer` is a class, `_run` is a function.
     let function = !name.trim_start_matches('_').starts_with(|c: char| c.is_ascii_uppercase());
-    if module == "antigravity" || module == "this" || module == "idlelib.idle" || module == "__phello__" {
+    if listed("acting", ACTING, module) {
         return Standing::SideEffect;
     }
     if name.contains('.') {
@@ -69,23 +70,23 @@ pub(super) fn standing(module: &str, name: &str) -> Standing {
     if name.starts_with("__") && name.ends_with("__") {
         return Standing::Dangerous("a module's own inner attribute");
     }
-    if RUNS.contains(&name) {
+    if listed("runs", RUNS, name) {
         return Standing::Dangerous("a name that runs what it is given");
     }
     if is_standard(root) {
-        return if MILD.contains(&module) {
+        return if listed("mild", MILD, module) {
             if function { Standing::Function } else { Standing::Unknown }
         } else {
             Standing::Dangerous("a part of Python's library that no saved model needs")
         };
     }
-    if TOOLS.contains(&root) {
+    if listed("tools", TOOLS, root) {
         return Standing::Dangerous("a package that runs code, reaches the network, or guards against this");
     }
     let below = |prefix: &str| {
         module.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    if PARTS.iter().any(|p| below(p)) {
+    if PARTS.iter().any(|p| below(p) && holds("parts", p)) {
         return Standing::Dangerous("a part of its library that runs or loads code");
     }
     if module.ends_with("__main__") && module != "__main__" {
@@ -99,8 +100,11 @@ fn is_standard(root: &str) -> bool {
     use std::collections::HashSet;
     use std::sync::LazyLock;
     static ALL: LazyLock<HashSet<&str>> = LazyLock::new(|| STANDARD.split_ascii_whitespace().collect());
-    ALL.contains(root)
+    ALL.contains(root) && holds("standard", root)
 }
+
+/// Modules that act when they are imported.
+const ACTING: &[&str] = &["antigravity", "this", "idlelib.idle", "__phello__"];
 
 /// Names that run code or commands wherever they come from.
 const RUNS: &[&str] = &[
@@ -372,7 +376,6 @@ const TOOLS: &[&str] = &[
     "saferpickle",
     "model_unpickler",
     "jsonpickle",
-    "shelve",
     "gevent",
     "eventlet",
     "celery",
@@ -533,3 +536,18 @@ const STANDARD: &str = "__future__ __hello__ __phello__ _abc _aix_support _andro
     dl dumbdbm exceptions fpformat gdbm hotshot htmlentitydefs htmllib httplib ihooks imputil itertools linuxaudiodev md5 mhlib mimetools \
     MimeWriter mimify multifile mutex new os2 popen2 posixfile repr rexec rfc822 robotparser sets sgmllib sha sunaudiodev thread tkFileDialog toaiff \
     tkMessageBox urllib2 urlparse user whichdb xmllib xmlrpclib";
+
+/// The tables of names, for the test that switches single ones off.
+#[cfg(test)]
+pub(in crate::triage::examine) fn tables() -> Vec<(&'static str, Vec<&'static str>)> {
+    let standard: std::collections::BTreeSet<&str> = STANDARD.split_ascii_whitespace().collect();
+    vec![
+        ("acting", ACTING.to_vec()),
+        ("runs", RUNS.to_vec()),
+        ("mild", MILD.to_vec()),
+        ("libraries", LIBRARIES.to_vec()),
+        ("tools", TOOLS.to_vec()),
+        ("parts", PARTS.to_vec()),
+        ("standard", standard.into_iter().collect()),
+    ]
+}

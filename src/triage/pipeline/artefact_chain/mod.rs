@@ -9,6 +9,7 @@ use super::super::examine::held_back;
 use super::material;
 use super::sighting::{Seen, Sighting, Words};
 use super::tree;
+use crate::evidence::limits::cap;
 use crate::evidence::text::visible;
 use crate::evidence::{Bytes, EvidenceError, Item, Limits, ModelEntry, Role, SafeTensors, intake};
 use crate::figure::{Bar, Body};
@@ -43,9 +44,6 @@ static ABOUT: About = About {
     page: include_str!("../artefact_chain.md"),
 };
 
-/// Stages of one chain.
-const STAGES: usize = 100;
-
 impl Procedure for ArtefactChain {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -75,8 +73,9 @@ impl Procedure for ArtefactChain {
             .ok_or("it is empty".to_owned())
             .and_then(stages::read)
             .map_err(|e| Stop::failed(format!("{}: {e}", item.path.shown())))?;
-        if stages.len() > STAGES {
-            return Err(Stop::failed(format!("{} stages, the cap is {STAGES}", stages.len())));
+        if stages.len() > Limits::in_force().stages {
+            let cap = cap!(Limits::in_force(), stages);
+            return Err(Stop::failed(format!("{} stages, {cap}", stages.len())));
         }
         let mut seen = Seen::default();
         let wanted = plan.params["images"].as_u64().unwrap_or(128) as usize;
@@ -153,7 +152,7 @@ impl Chain<'_> {
                 Err(EvidenceError::whole(&stage.name, "intake.open", "no path is named"))
             } else {
                 self.locate(&stage.path)
-                    .and_then(|p| intake::read_with(&p, &Limits::default(), &|_, _| cx.check().is_ok()))
+                    .and_then(|p| intake::read_with(&p, Limits::in_force(), &|_, _| cx.check().is_ok()))
             };
             let file = self.file();
             let bytes = match read {
@@ -245,8 +244,8 @@ impl Chain<'_> {
             analyse_flagged: own.is_some_and(|m| m.analyse_flagged),
             external_data: false,
         };
-        let limits = Limits::default();
-        if let Some(why) = held_back(&found.bytes, &limits).filter(|_| !entry.analyse_flagged) {
+        let limits = Limits::in_force();
+        if let Some(why) = held_back(&found.bytes, limits).filter(|_| !entry.analyse_flagged) {
             return Err(why);
         }
         let named = if stage.architecture.is_empty() {
@@ -260,12 +259,12 @@ impl Chain<'_> {
             None
         } else if named.contains('/') || named.contains('.') {
             description = self.locate(&named)?;
-            text = intake::read_text(&description, &limits)?.1;
+            text = intake::read_text(&description, limits)?.1;
             Some(Architecture::Description { path: &description, text: &text })
         } else {
             Some(Architecture::Named(&named))
         };
-        open_model(&entry, &found.bytes, architecture, &[], &limits)
+        open_model(&entry, &found.bytes, architecture, &[], limits)
     }
 
     /// Neighbours as functions; returns how many pairs were compared.
@@ -286,7 +285,7 @@ impl Chain<'_> {
                 Some(Ok(model)) => Some(model),
                 Some(Err(e)) => {
                     let network = found.as_ref().is_some_and(|f| {
-                        SafeTensors::parse(&f.bytes.path, &f.bytes.data, &Limits::default()).is_ok()
+                        SafeTensors::parse(&f.bytes.path, &f.bytes.data, Limits::in_force()).is_ok()
                     }) || material::ending(&stage.path) == "onnx";
                     let title = format!("stage '{}' cannot be run here: {}", stage.name, e.reason);
                     self.seen.push(Sighting::note("stage.not-run", (&file, stage.line), &title));
@@ -424,7 +423,7 @@ fn tensors(found: Option<&Found>, model: Option<&Model>) -> Option<Vec<(String, 
         return Some(model.graph().params.iter().map(|p| (p.name.clone(), p.data().to_vec())).collect());
     }
     let bytes = &found?.bytes;
-    let file = SafeTensors::parse(&bytes.path, &bytes.data, &Limits::default()).ok()?;
+    let file = SafeTensors::parse(&bytes.path, &bytes.data, Limits::in_force()).ok()?;
     Some(
         file.iter()
             .filter(crate::evidence::RawArray::is_float)

@@ -113,7 +113,7 @@ pub(crate) fn inputs(case: &Case) -> HashMap<String, (usize, usize)> {
             if let Some(folder) =
                 item.and_then(|r| case.file.locate(Path::new(r.path.raw())).ok()).filter(|p| p.is_dir())
             {
-                let limits = Limits { file_bytes: 64 << 20, ..Limits::default() };
+                let limits = Limits { file_bytes: 64 << 20, ..Limits::in_force().clone() };
                 if let Ok(bytes) = intake::read(&folder.join(name.raw()), &limits) {
                     out.insert(bytes.sha256, (d, i));
                 }

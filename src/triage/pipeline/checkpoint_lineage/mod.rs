@@ -7,6 +7,7 @@ mod tests;
 use super::material::{self, Folder, base};
 use super::sighting::{Seen, Sighting, Words};
 use crate::evidence::Role;
+use crate::evidence::limits::{Limits, cap};
 use crate::figure::{Body, Series};
 use crate::math::robust::median;
 use crate::procedure::{
@@ -36,9 +37,6 @@ static ABOUT: About = About {
     page: include_str!("../checkpoint_lineage.md"),
 };
 
-/// Checkpoints that are read, and bytes of one.
-const CHECKPOINTS: usize = 500;
-
 /// A step this many times its neighbours is a jump; one this far ahead of the usual, for a checkpoint off the path.
 const JUMP: f64 = 5.0;
 
@@ -63,7 +61,7 @@ impl Procedure for CheckpointLineage {
 
     fn plan(&self, case: &Case) -> Result<Plan, Skip> {
         let files = material::item(case, Role::Checkpoints).map_or(1, |i| i.files);
-        material::plan(case, Role::Checkpoints, &[], files.min(CHECKPOINTS as u64) + 1)
+        material::plan(case, Role::Checkpoints, &[], files.min(Limits::in_force().checkpoints as u64) + 1)
     }
 
     fn run(&self, case: &Case, plan: &Plan, cx: &mut Context) -> Result<Outcome, Stop> {
@@ -148,9 +146,11 @@ fn ordered(folder: &Folder, seen: &mut Seen) -> Vec<String> {
             seen.unread.push(format!("{unread} checkpoints of formats that run code"));
         }
     }
-    if names.len() > CHECKPOINTS {
-        seen.unread.push(format!("{} checkpoints, the first {CHECKPOINTS} are read", names.len()));
-        names.truncate(CHECKPOINTS);
+    let limits = Limits::in_force();
+    if names.len() > limits.checkpoints {
+        let cap = cap!(limits, checkpoints);
+        seen.unread.push(format!("{} checkpoints, the first are read: {cap}", names.len()));
+        names.truncate(limits.checkpoints);
     }
     names
 }

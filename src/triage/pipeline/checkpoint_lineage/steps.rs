@@ -6,8 +6,6 @@ use crate::math::robust::median;
 use crate::procedure::Context;
 use std::collections::BTreeMap;
 
-pub(super) const BYTES: u64 = 2 << 30;
-
 pub(super) type Weights = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// One step of one tensor.
@@ -59,14 +57,15 @@ pub(super) fn key(name: &str) -> (Vec<String>, Vec<u64>) {
 /// The weights of a checkpoint; `None` when stopped. Counters and running statistics are left out.
 pub(super) fn read(folder: &Folder, name: &str, cx: &Context) -> Result<Option<Weights>, String> {
     let path = folder.files.get(name).map(|p| folder.root.join(p)).unwrap_or_default();
-    let limits = Limits { file_bytes: BYTES, ..Limits::default() };
-    let bytes = match intake::read_with(&path, &limits, &|_, _| cx.check().is_ok()) {
+    let limits = Limits::in_force();
+    let go_on = |_, _| cx.check().is_ok();
+    let bytes = match intake::read_capped(&path, limits.checkpoint_bytes, "checkpoint_bytes", &go_on) {
         Ok(bytes) => bytes,
         Err(e) if e.code == "intake.stopped" => return Ok(None),
         Err(e) => return Err(e.reason),
     };
     let file =
-        SafeTensors::parse(&path, &bytes.data, &limits).map_err(|e| format!("{}: {}", e.place, e.reason))?;
+        SafeTensors::parse(&path, &bytes.data, limits).map_err(|e| format!("{}: {}", e.place, e.reason))?;
     let mut out = Weights::new();
     for t in file.iter().filter(crate::evidence::RawArray::is_float) {
         let name = t.name.shown();

@@ -105,7 +105,7 @@ fn against_manifest(case: &Case, data: &Data, cx: &Context, seen: &mut Seen) -> 
         case.file.data.iter().find(|d| item.is_some_and(|i| i.path.raw() == d.path.to_string_lossy()));
     let Some((entry, path)) = entry.and_then(|e| Some((e, e.manifest.as_ref()?))) else { return Ok(false) };
     let name = path.to_string_lossy().into_owned();
-    let read = case.file.locate(path).and_then(|p| intake::read_text(&p, &Limits::default()));
+    let read = case.file.locate(path).and_then(|p| intake::read_text(&p, Limits::in_force()));
     let manifest = match read.map_err(|e| e.to_string()).and_then(|(_, text)| Manifest::read(&name, &text)) {
         Ok(manifest) if manifest.says_something() => manifest,
         Ok(_) => {
@@ -122,7 +122,7 @@ fn against_manifest(case: &Case, data: &Data, cx: &Context, seen: &mut Seen) -> 
         let root = case.file.locate(&entry.path).map_err(Stop::failed)?;
         let go_on = |_, _| cx.check().is_ok();
         let has: BTreeMap<String, String> = if root.is_dir() && !root.is_symlink() {
-            match intake::digest_folder(&root, &Limits::default(), &go_on) {
+            match intake::digest_folder(&root, Limits::in_force(), &go_on) {
                 Ok(d) => {
                     d.files.into_iter().map(|f| (f.path.to_string_lossy().into_owned(), f.sha256)).collect()
                 }

@@ -4,14 +4,14 @@ use super::super::git::{Commit, Oid, Repository, blob, short};
 use super::super::material::Folder;
 use super::super::moment;
 use super::super::sighting::{Seen, Sighting};
+use crate::evidence::limits::{Limits, cap};
 use crate::evidence::{EvidenceError, text::visible};
 use crate::figure::{Body, Group};
 use crate::procedure::{Concern, Confidence, Severity};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 
-/// Commits that are walked, and files that are followed.
-const COMMITS: usize = 2_000;
+/// Files that are followed.
 const FILES: usize = 50;
 
 /// Share of other commits that must be signed (or reviewed) before one that is not stands out.
@@ -76,11 +76,11 @@ fn walk(
     let mut changed: Vec<(Commit, Vec<String>)> = Vec::new();
     let mut others = Vec::new();
     while let Some((_, id)) = queue.pop() {
-        if done.len() > COMMITS {
+        if done.len() > Limits::in_force().commits {
             seen.push(Sighting::note(
                 "history.cut",
                 (".git", 0),
-                format!("only {COMMITS} commits were walked"),
+                format!("not all commits were walked: {}", cap!(Limits::in_force(), commits)),
             ));
             break;
         }

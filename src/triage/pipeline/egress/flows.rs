@@ -3,10 +3,8 @@
 use super::super::moment;
 use super::super::table::{Table, number};
 use super::hosts::inside;
+use crate::evidence::limits::{Limits, cap};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Hosts that are kept apart.
-pub(super) const HOSTS: usize = 200_000;
 
 /// What is known of one host.
 #[derive(Debug, Default, Clone)]
@@ -105,8 +103,9 @@ impl Flows {
                 out.inside += 1;
                 continue;
             }
-            if out.hosts.len() >= HOSTS && !out.hosts.contains_key(&host) {
-                return Err(format!("more than {HOSTS} hosts"));
+            let limits = Limits::in_force();
+            if out.hosts.len() >= limits.hosts && !out.hosts.contains_key(&host) {
+                return Err(format!("too many hosts: {}", cap!(limits, hosts)));
             }
             let at = moment::parse(cell(time)).unwrap_or(i as f64);
             let sent = cell(bytes)

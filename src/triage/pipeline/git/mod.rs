@@ -5,16 +5,13 @@ mod pack;
 #[cfg(test)]
 pub(super) mod tests;
 
+use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, intake};
 use pack::{OBJECT, Pack, apply, distance, header, inflate, word};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
-
-const PACK: u64 = 512 << 20;
-
-const PACKS: u64 = 1 << 30;
 
 /// Deltas upon deltas.
 const CHAIN: usize = 128;
@@ -138,16 +135,17 @@ impl Repository {
         if !std::fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
             return Ok(());
         }
-        let (files, _) = intake::list(&folder, &Limits::default())?;
-        let limits = Limits { file_bytes: PACK, ..Limits::default() };
+        let (files, _) = intake::list(&folder, Limits::in_force())?;
+        let table = Limits::in_force();
+        let read = |path: &Path| intake::read_capped(path, table.pack_bytes, "pack_bytes", &intake::quiet);
         let mut total = 0;
         for name in files.into_iter().filter(|f| f.extension().is_some_and(|e| e == "idx")) {
             let path = folder.join(&name);
-            let index = intake::read(&path, &limits)?;
-            let data = intake::read(&path.with_extension("pack"), &limits)?;
+            let index = read(&path)?;
+            let data = read(&path.with_extension("pack"))?;
             total += (index.data.len() + data.data.len()) as u64;
-            if total > PACKS {
-                return Err(bad(&folder, format!("packs of more than {PACKS} bytes")));
+            if total > table.packs_bytes {
+                return Err(bad(&folder, format!("packs too large together: {}", cap!(table, packs_bytes))));
             }
             let count = word(&index.data, 8 + 255 * 4).unwrap_or(0) as usize;
             let whole = count.checked_mul(28).and_then(|n| n.checked_add(8 + 1024 + 40));
@@ -174,7 +172,7 @@ impl Repository {
             if std::fs::symlink_metadata(&full).is_err() {
                 return self.packed(&name);
             }
-            let (_, text) = intake::read_text(&full, &Limits::default())?;
+            let (_, text) = intake::read_text(&full, Limits::in_force())?;
             match text.trim().strip_prefix("ref: ") {
                 Some(next) => next.trim().clone_into(&mut name),
                 None => return Ok(oid(&text)),
@@ -188,7 +186,7 @@ impl Repository {
         if std::fs::symlink_metadata(&path).is_err() {
             return Ok(None);
         }
-        let (_, text) = intake::read_text(&path, &Limits::default())?;
+        let (_, text) = intake::read_text(&path, Limits::in_force())?;
         Ok(text
             .lines()
             .filter_map(|l| l.split_once(' '))
@@ -266,7 +264,8 @@ impl Repository {
             .join(hex.get(..2).unwrap_or_default())
             .join(hex.get(2..).unwrap_or_default());
         if std::fs::symlink_metadata(&loose).is_ok() {
-            let bytes = intake::read(&loose, &Limits { file_bytes: OBJECT as u64, ..Limits::default() })?;
+            let bytes =
+                intake::read(&loose, &Limits { file_bytes: OBJECT as u64, ..Limits::in_force().clone() })?;
             let data = inflate(&bytes.data, OBJECT).map_err(|e| bad(&loose, e))?;
             let end = data.iter().position(|b| *b == 0).ok_or_else(|| bad(&loose, "no header"))?;
             let head = String::from_utf8_lossy(data.get(..end).unwrap_or_default()).into_owned();
