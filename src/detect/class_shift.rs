@@ -277,8 +277,8 @@ mod tests {
         for k in 0..classes {
             first.row_mut(k).assign(&weight.row(k));
             first.row_mut(classes + k).assign(&weight.row(k));
-            first[[classes + k, 35]] = 12.0;
-            bias[classes + k] = -12.0;
+            first[[classes + k, 35]] = 8.0;
+            bias[classes + k] = -6.0;
             second[[k, k]] = 1.0;
             second[[(k + 1) % classes, classes + k]] = 4.0;
         }

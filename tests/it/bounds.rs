@@ -93,7 +93,6 @@ const REACHED: &[Reached] = &[
 ];
 
 #[test]
-#[ignore = "new and not run to its end yet: run it, mend what it finds, and drop this line"]
 fn every_cap_that_is_reached_is_named_with_how_to_set_it_and_is_no_pass() {
     let mut wrong = Vec::new();
     for (row, value, make) in REACHED {
@@ -118,7 +117,6 @@ fn every_cap_that_is_reached_is_named_with_how_to_set_it_and_is_no_pass() {
 }
 
 #[test]
-#[ignore = "new and not run to its end yet: run it, mend what it finds, and drop this line"]
 fn wrong_bounds_are_wrong_usage() {
     for args in [
         ["list", "--limit", "ranks=3"],
@@ -134,7 +132,6 @@ fn wrong_bounds_are_wrong_usage() {
 
 /// A scan whose procedures get a millisecond each: no format of the report looks like a pass.
 #[test]
-#[ignore = "new and not run to its end yet: run it, mend what it finds, and drop this line"]
 fn what_a_deadline_ended_is_in_the_journal_in_every_report_and_in_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let session = folder.path().join("session");
@@ -163,7 +160,6 @@ fn what_a_deadline_ended_is_in_the_journal_in_every_report_and_in_the_exit_code(
 }
 
 #[test]
-#[ignore = "new and not run to its end yet: run it, mend what it finds, and drop this line"]
 fn what_does_not_fit_into_the_memory_allowed_is_refused_before_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = tensors(folder.path(), &[&[1 << 20]]);

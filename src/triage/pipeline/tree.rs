@@ -243,6 +243,6 @@ mod tests {
         assert!(read(&bomb).unwrap_err().contains("aliases included"));
         assert!(read(&"[".repeat(100_000)).is_err());
         assert!(read("a: [unclosed").is_err());
-        assert!(read(&("- ".repeat(5000) + "x")).unwrap_err().contains("deeper"));
+        assert!(read(&("- ".repeat(5000) + "x")).unwrap_err().contains("nested too deep"));
     }
 }

@@ -183,7 +183,7 @@ mod tests {
             samples: vec![],
         };
         // Two accused points in one cell, and one far off.
-        let groups = [group(true, &[[0.0, 0.0], [0.02, 0.0], [1.0, 1.0]])];
+        let groups = [group(true, &[[0.0, 0.0], [0.01, 0.0], [1.0, 1.0]])];
         let theme = Theme::of(Depth::Mono);
         let marks = |power| {
             let rows = drawn(Scatter { groups: &groups, theme, cursor: Some(0), power }, 30, 5);
