@@ -270,9 +270,12 @@ impl EntrySeed<'_> {
             return problem("st.field.type", format!("{field} is {}, not a list of integers", value.kind()));
         };
         if items.len() + more > cap {
-            let (n, code) = (items.len() + more, if field == "shape" { "st.rank" } else { "st.field.type" });
-            let cap_name = if field == "shape" { " (rank)" } else { "" };
-            return problem(code, format!("{field} has {n} numbers, at most {cap}{cap_name} are allowed"));
+            let n = items.len() + more;
+            return if field == "shape" {
+                problem("st.rank", format!("shape has {n} numbers; {}", cap!(self.limits, rank)))
+            } else {
+                problem("st.field.type", format!("{field} has {n} numbers, not {cap}"))
+            };
         }
         let mut out = Vec::with_capacity(items.len());
         for item in items {

@@ -242,11 +242,10 @@ pub(super) fn compressed(scan: &mut Scan, packing: Packing, data: &[u8], name: &
     let inner = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let first = scan.reasons.len();
     scan.inside("unpacked", &unpacked.data, depth + 1);
-    if scan.reasons.len() == first
-        && unpacked.error.is_none()
-        && unpacked.more
-        && !format::describe(format::sniff(&unpacked.data, u64::MAX, Some(inner))).danger.is_empty()
-    {
+    // What was seen in a part that was cut may be the cut's own doing: then too it is said.
+    let dangerous =
+        || !format::describe(format::sniff(&unpacked.data, u64::MAX, Some(inner))).danger.is_empty();
+    if unpacked.error.is_none() && unpacked.more && (scan.reasons.len() > first || dangerous()) {
         scan.say(Reason::new(
             "gzip.limit",
             format!("it unpacks to more than {got} bytes; {}; the rest was not looked into", said(scan)),

@@ -41,8 +41,12 @@ pub const CLOSEST: u8 = 6;
 
 /// The part of a range that is seen after so many halvings around a value, kept inside the range.
 fn window([lo, hi]: [f64; 2], around: f64, power: u8) -> [f64; 2] {
+    if power == 0 {
+        return [lo, hi];
+    }
     let width = (hi - lo) / f64::from(1u32 << power.min(CLOSEST));
-    let from = (around - width / 2.0).clamp(lo, hi - width);
+    // Not `clamp`: of rounded ends the upper may lie below the lower.
+    let from = (around - width / 2.0).min(hi - width).max(lo);
     [from, from + width]
 }
 
@@ -176,6 +180,10 @@ mod tests {
         assert_eq!(window([0.0, 8.0], 4.0, 2), [3.0, 5.0]);
         assert_eq!(window([0.0, 8.0], 0.5, 2), [0.0, 2.0], "not beyond the edge");
         assert_eq!(window([0.0, 8.0], 8.0, 0), [0.0, 8.0]);
+        // Ends that rounding takes past each other.
+        let odd = [-10.963_855_765_477_14, 3.711_234_567_890_123];
+        assert_eq!(window(odd, 100.0, 0), odd);
+        assert!(window(odd, f64::MAX, 6)[0] >= odd[0] && window([1.0, 1.0], 1.0, 3) == [1.0, 1.0]);
         let group = |flagged, points: &[[f64; 2]]| Group {
             name: "g".into(),
             flagged,
