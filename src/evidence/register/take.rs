@@ -156,7 +156,14 @@ fn open(
     let about = format::describe(item.format);
     match entry.role {
         Role::Model => {
-            let wanted = [Format::Onnx, Format::Safetensors, Format::TorchZip, Format::TorchLegacy];
+            let wanted = [
+                Format::Onnx,
+                Format::Safetensors,
+                Format::TorchZip,
+                Format::TorchLegacy,
+                Format::KerasH5,
+                Format::KerasV3,
+            ];
             usable(path, item.format, &wanted, &bytes, "a model")?;
             if item.format == Format::Safetensors {
                 let file = SafeTensors::parse(path, &bytes.data, limits)?;
