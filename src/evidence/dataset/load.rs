@@ -75,6 +75,7 @@ pub fn load_file(
             let set = super::cifar::read(path, &bytes.data, &name, limits)?;
             Ok(loaded(set, found, []))
         }
+        Format::Parquet => super::parquet::read(path, &bytes.data, expect, limits, progress),
         Format::Csv => csv_list(bytes, expect, limits, progress),
         Format::Image => {
             let root = path.parent().unwrap_or(Path::new("."));
@@ -86,7 +87,7 @@ pub fn load_file(
             let (code, reason) = format::refusal(other, &bytes.data);
             let role = role.name();
             let reason = format!(
-                "{reason}; {role} data is read from safetensors, npz, npy, IDX, labels.csv or images"
+                "{reason}; {role} data is read from safetensors, npz, npy, IDX, Parquet, labels.csv or images"
             );
             Err(EvidenceError::whole(path, code, reason))
         }

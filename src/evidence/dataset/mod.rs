@@ -11,6 +11,7 @@ mod load;
 mod names;
 mod npy;
 mod npz;
+mod parquet;
 
 pub use folder::load_folder;
 pub use images::check as check_image;

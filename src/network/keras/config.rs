@@ -49,7 +49,11 @@ impl<'a> Layer<'a> {
 
     /// Whether it is one of Keras' functions on arrays (`x + y`).
     pub(super) fn is_function(&self) -> bool {
-        self.text("module").is_some_and(|m| m.contains(".ops."))
+        match self.text("module") {
+            Some(module) => module.contains(".ops."),
+            // `.h5` names no modules; a function has no setting but its name.
+            None => self.config.as_object().is_some_and(|c| c.keys().all(|k| k == "name")),
+        }
     }
 
     /// Why it is not one of Keras' own; `None` when it is.
@@ -81,11 +85,15 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// What each of its calls is called with.
-    pub(super) fn calls(&self) -> Result<Vec<Vec<Arg>>, String> {
-        let Some(nodes) = self.whole.get("inbound_nodes") else { return Ok(Vec::new()) };
+    /// What each of its calls is called with, and the number of the first.
+    pub(super) fn calls(&self) -> Result<(Vec<Vec<Arg>>, usize), String> {
+        let Some(nodes) = self.whole.get("inbound_nodes") else { return Ok((Vec::new(), 0)) };
         let nodes = nodes.as_array().ok_or("'inbound_nodes' is no list")?;
-        nodes.iter().map(call).collect()
+        // For Keras 2 a model that begins with its input was called once already, when it was made.
+        let made = nodes.first().is_some_and(Value::is_array)
+            && self.is_model()
+            && self.config["layers"][0]["class_name"].as_str() == Some("InputLayer");
+        Ok((nodes.iter().map(call).collect::<Result<_, _>>()?, usize::from(made)))
     }
 }
 

@@ -253,7 +253,7 @@ impl<'a> Net<'a> {
             let layer = by_name.get(call.0.as_str()).ok_or_else(|| missing("is read, but is not in the model"))?;
             let args = calls
                 .get(call.0.as_str())
-                .and_then(|c| c.get(call.1))
+                .and_then(|(c, first)| c.get(call.1.checked_sub(*first)?))
                 .ok_or_else(|| missing("is read by a call that it does not have"))?;
             let needs = args.iter().filter_map(|a| match a {
                 Arg::Value { layer, node } => Some((layer.clone(), *node)),
