@@ -1,8 +1,8 @@
 //! From a folder to a data set: with a list, with IDX files, with Parquet files, by class, or just images.
 
 use super::images::{Source, decode_all, is_image_name};
-use super::parquet::{Reading, is_parquet, shards};
 use super::load::{idx_pair, listed, loaded, parse_list};
+use super::parquet::{Reading, is_parquet, shards};
 use super::{DataSet, Expect, Loaded, arrays, idx::Idx, idx::label_files, list};
 use crate::evidence::intake::{self, Bytes, FolderDigest, Progress};
 use crate::evidence::{EvidenceError, Format, Limits, Role, Untrusted, text};

@@ -25,7 +25,9 @@ pub enum Kind {
 pub fn kind(path: &Path, limits: &Limits) -> Result<Kind, EvidenceError> {
     if path.is_dir() && !path.is_symlink() {
         let (files, _) = intake::list(path, limits)?;
-        let data = files.iter().any(|f| is_image_name(f) || is_idx_images(f) || is_parquet(f) || f == Path::new("labels.csv"));
+        let data = files
+            .iter()
+            .any(|f| is_image_name(f) || is_idx_images(f) || is_parquet(f) || f == Path::new("labels.csv"));
         return Ok(if data { Kind::Data } else { Kind::Folder });
     }
     let (head, len) = intake::head(path)?;

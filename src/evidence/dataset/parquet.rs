@@ -94,7 +94,11 @@ impl<'e> Reading<'e> {
                 None => self.named = false,
             }
             if self.rows != first + group.rows {
-                return Err(EvidenceError::whole(path, "parquet.malformed", "a row group states other rows than it has"));
+                return Err(EvidenceError::whole(
+                    path,
+                    "parquet.malformed",
+                    "a row group states other rows than it has",
+                ));
             }
         }
         Ok(())
@@ -131,7 +135,8 @@ impl<'e> Reading<'e> {
             let decoded: Vec<_> = (0..batch.len())
                 .into_par_iter()
                 .map(|k| {
-                    decode_bytes(bytes(k)?, path, stack.size, &stack.reference, self.limits).map_err(|e| at(k, e))
+                    decode_bytes(bytes(k)?, path, stack.size, &stack.reference, self.limits)
+                        .map_err(|e| at(k, e))
                 })
                 .collect();
             for (k, image) in decoded.into_iter().enumerate() {
@@ -146,11 +151,13 @@ impl<'e> Reading<'e> {
         for cell in cells {
             let row = self.labels.len();
             let label = match cell {
-                Some(Cell::Int(n)) => usize::try_from(*n).map_err(|_| format!("label {n} is negative (unlabelled)")),
+                Some(Cell::Int(n)) => {
+                    usize::try_from(*n).map_err(|_| format!("label {n} is negative (unlabelled)"))
+                }
                 _ => Err("has no label".to_owned()),
             };
-            let label =
-                label.map_err(|reason| EvidenceError::at(path, format!("row {row}"), "labels.range", reason))?;
+            let label = label
+                .map_err(|reason| EvidenceError::at(path, format!("row {row}"), "labels.range", reason))?;
             self.labels.push(label);
         }
         Ok(())
@@ -174,7 +181,10 @@ impl<'e> Reading<'e> {
         };
         let classes = self.classes.unwrap_or_default();
         if !classes.is_empty() && !self.expect.classes.is_empty() && classes != self.expect.classes {
-            self.facts.push("its class names are not those of the case, in this order; labels are taken as numbers".into());
+            self.facts.push(
+                "its class names are not those of the case, in this order; labels are taken as numbers"
+                    .into(),
+            );
         }
         if self.labels.is_empty() {
             self.facts.push("no column of labels".into());
@@ -219,11 +229,14 @@ fn columns(path: &Path, file: &File) -> Result<Columns, EvidenceError> {
     };
     let Some((_, images)) = file.leaves.iter().enumerate().filter_map(image).min() else {
         let has: Vec<String> = file.leaves.iter().take(8).map(|l| text::visible(&l.path.join("."))).collect();
-        let reason = format!("no column of images (bytes, or a struct with 'bytes'); there is: {}", has.join(", "));
+        let reason =
+            format!("no column of images (bytes, or a struct with 'bytes'); there is: {}", has.join(", "));
         return Err(EvidenceError::whole(path, "data.arrays", reason));
     };
     let outer = file.leaves.get(images).filter(|l| l.path.len() == 2).and_then(|l| l.path.first().cloned());
-    let beside = |name: &str| outer.as_ref().and_then(|o| file.leaves.iter().position(|l| l.path == [o.as_str(), name]));
+    let beside = |name: &str| {
+        outer.as_ref().and_then(|o| file.leaves.iter().position(|l| l.path == [o.as_str(), name]))
+    };
     let paths = beside("path").filter(|&k| file.leaves.get(k).is_some_and(|l| l.kind == Kind::Bytes));
     let class_names = class_labels(file);
     let label = |(k, leaf): (usize, &crate::evidence::parquet::Leaf)| {
@@ -235,7 +248,9 @@ fn columns(path: &Path, file: &File) -> Result<Columns, EvidenceError> {
     };
     let labels = file.leaves.iter().enumerate().filter_map(label).min().map(|(_, _, k)| k);
     let text_label = |l: &&crate::evidence::parquet::Leaf| {
-        l.kind == Kind::Bytes && l.path.len() == 1 && l.path.first().is_some_and(|n| rank(&LABELS, n).is_some())
+        l.kind == Kind::Bytes
+            && l.path.len() == 1
+            && l.path.first().is_some_and(|n| rank(&LABELS, n).is_some())
     };
     if labels.is_none() && file.leaves.iter().any(|l| text_label(&l)) {
         let reason = "its labels are texts; whole numbers with class names (ClassLabel) are read";
@@ -283,14 +298,21 @@ pub(super) fn shards(root: &Path, files: &[PathBuf], role: Role) -> Result<Vec<P
     };
     let Some(shards) = chosen.as_ref().and_then(|split| splits.get_mut(split)) else {
         let names: Vec<String> = splits.keys().map(|s| text::visible(s)).collect();
-        let reason = format!("several splits in Parquet ({}); name one of the files, or a folder of one split", names.join(", "));
+        let reason = format!(
+            "several splits in Parquet ({}); name one of the files, or a folder of one split",
+            names.join(", ")
+        );
         return Err(EvidenceError::whole(root, "data.folder", reason));
     };
     shards.sort();
-    let whole = shards.iter().enumerate().all(|(i, (k, of, _))| of.is_none_or(|of| *k == i && of == shards.len()));
+    let whole =
+        shards.iter().enumerate().all(|(i, (k, of, _))| of.is_none_or(|of| *k == i && of == shards.len()));
     if !whole {
         let split = text::visible(&chosen.unwrap_or_default());
-        let reason = format!("{} shards of '{split}' are there, which are not all that their names count", shards.len());
+        let reason = format!(
+            "{} shards of '{split}' are there, which are not all that their names count",
+            shards.len()
+        );
         return Err(EvidenceError::whole(root, "data.missing", reason));
     }
     Ok(shards.iter().map(|(_, _, file)| file.clone()).collect())
@@ -394,8 +416,14 @@ mod tests {
         let hub = ["data/test-00000-of-00001-ab12.parquet", "data/train-00000-of-00001-cd34.parquet"];
         assert_eq!(of(&hub, Role::Training).unwrap(), files(&hub[1..]));
         assert_eq!(of(&hub, Role::Suspect).unwrap(), files(&hub[..1]));
-        assert_eq!(of(&["0001.parquet", "0000.parquet"], Role::Clean).unwrap(), files(&["0000.parquet", "0001.parquet"]));
+        assert_eq!(
+            of(&["0001.parquet", "0000.parquet"], Role::Clean).unwrap(),
+            files(&["0000.parquet", "0001.parquet"])
+        );
         assert_eq!(of(&["a.parquet", "b.parquet"], Role::Clean), Err("data.folder"));
-        assert_eq!(of(&["train-0-of-3.parquet", "train-2-of-3.parquet"], Role::Training), Err("data.missing"));
+        assert_eq!(
+            of(&["train-0-of-3.parquet", "train-2-of-3.parquet"], Role::Training),
+            Err("data.missing")
+        );
     }
 }

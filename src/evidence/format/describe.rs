@@ -32,7 +32,8 @@ pub struct Description {
 
 const NEVER: &str = "recognised and described, never loaded";
 const AS_DATA: &str = "its tensors are read as data; never unpickled";
-const KERAS: &str = "its layers and weights are read as data and run by our own executor; nothing of it is called";
+const KERAS: &str =
+    "its layers and weights are read as data and run by our own executor; nothing of it is called";
 const DATA: &str = "read as a data set";
 
 /// The description of a format.

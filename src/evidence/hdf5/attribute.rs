@@ -9,11 +9,13 @@ use crate::evidence::limits::{Limits, cap};
 /// Objects of one collection of the global heap that are looked at.
 const HEAP_OBJECTS: usize = 65_536;
 
-/// The texts of the attribute of a name; `None` when there is none. `messages` are those of its object.
+/// The texts of the attribute of a name; `None` when there is none. `messages` are those of its object; `budget` is what
+/// may still be read of texts, in bytes and objects looked at.
 pub(super) fn texts(
     raw: &Raw,
     messages: &[Message],
     wanted: &str,
+    budget: &mut u64,
     limits: &Limits,
 ) -> Result<Option<Vec<String>>, Fault> {
     for message in messages.iter().filter(|m| m.kind == 0x0c) {
@@ -49,21 +51,21 @@ pub(super) fn texts(
         let shape = extents(&mut space, limits)?;
         let count: usize = shape.iter().product();
         let width = kind.width(raw.offsets);
-        let mut budget = limits.text_bytes;
         let mut out = Vec::new();
         for _ in 0..count {
             let at = from.at;
             let element = from.take(width)?;
+            let mut seen = 1;
             let bytes = match kind {
                 Kind::Text(_) => element,
-                Kind::Heap => in_heap(raw, at, element)?,
+                Kind::Heap => in_heap(raw, at, element, &mut seen)?,
                 Kind::Number { .. } => return Err(Fault::unread(at, "an attribute that is no text")),
             };
             let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
             let bytes = bytes.get(..end).unwrap_or_default();
             // One text may be asked for any number of times.
-            budget = budget.checked_sub(bytes.len() as u64 + 1).ok_or_else(|| {
-                Fault::limit(at, format!("an attribute of more text; {}", cap!(limits, text_bytes)))
+            *budget = budget.checked_sub(bytes.len() as u64 + seen).ok_or_else(|| {
+                Fault::limit(at, format!("too much text in attributes; {}", cap!(limits, text_bytes)))
             })?;
             let text = std::str::from_utf8(bytes).map_err(|_| Fault::bad(at, "a text is no UTF-8"))?;
             out.push(text.trim_end_matches(' ').to_owned());
@@ -71,9 +73,10 @@ pub(super) fn texts(
         return Ok(Some(out));
     }
     match messages.iter().find(|m| m.kind == 0x15) {
-        Some(info) if dense(raw, info)? => {
-            Err(Fault::unread(info.at, "attributes that lie in a fractal heap; save the model with h5py's usual libver"))
-        }
+        Some(info) if dense(raw, info)? => Err(Fault::unread(
+            info.at,
+            "attributes that lie in a fractal heap; save the model with h5py's usual libver",
+        )),
         _ => Ok(None),
     }
 }
@@ -86,8 +89,8 @@ fn dense(raw: &Raw, info: &Message) -> Result<bool, Fault> {
     Ok(from.address()? != super::raw::NOWHERE)
 }
 
-/// What an element of variable length stands for: length, collection, index.
-fn in_heap<'a>(raw: &Raw<'a>, at: u64, element: &'a [u8]) -> Result<&'a [u8], Fault> {
+/// What an element of variable length stands for: length, collection, index. Counts what it looks at.
+fn in_heap<'a>(raw: &Raw<'a>, at: u64, element: &'a [u8], seen: &mut u64) -> Result<&'a [u8], Fault> {
     let mut from = raw.cursor(at, element);
     let (len, collection, index) = (from.u32()?, from.address()?, from.u32()?);
     if len == 0 {
@@ -104,6 +107,7 @@ fn in_heap<'a>(raw: &Raw<'a>, at: u64, element: &'a [u8]) -> Result<&'a [u8], Fa
         if objects.rest.len() < 8 + raw.lengths {
             break;
         }
+        *seen += 1;
         let here = u32::from(objects.u16()?);
         objects.take(6)?;
         let size = usize::try_from(objects.length()?).unwrap_or(usize::MAX);

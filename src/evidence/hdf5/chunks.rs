@@ -77,7 +77,9 @@ impl<'f> Chunking<'f> {
                 2 => Index::Row(from.address()?),
                 3 => return Err(Fault::unread(at, "chunks listed in a fixed array (libver='latest')")),
                 4 => return Err(Fault::unread(at, "chunks listed in an extensible array (libver='latest')")),
-                5 => return Err(Fault::unread(at, "chunks listed in a B-tree of version 2 (libver='latest')")),
+                5 => {
+                    return Err(Fault::unread(at, "chunks listed in a B-tree of version 2 (libver='latest')"));
+                }
                 k => return Err(Fault::bad(at, format!("chunks listed in the unknown index {k}"))),
             }
         } else {
@@ -105,7 +107,8 @@ pub(super) fn gather(
     let bad = |reason: &str| Fault::bad(at, reason);
     let bytes = chunking.bytes(width).ok_or_else(|| bad("a chunk too large"))?;
     let grid: Vec<usize> = shape.iter().zip(&chunking.extents).map(|(&s, &c)| s.div_ceil(c)).collect();
-    let wanted = grid.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).ok_or_else(|| bad("too many chunks"))?;
+    let wanted =
+        grid.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).ok_or_else(|| bad("too many chunks"))?;
     if wanted > limits.hdf5_objects {
         return Err(Fault::limit(at, format!("{wanted} chunks; {}", cap!(limits, hdf5_objects))));
     }
@@ -114,19 +117,28 @@ pub(super) fn gather(
         Index::One(at, size, mask) => vec![Chunk { offset: vec![0; shape.len()], at, size, mask }],
         Index::Row(first) => {
             let step = |k: usize| first.saturating_add((k as u64).saturating_mul(bytes as u64));
-            let place = |k| Chunk { offset: place_in(&grid, &chunking.extents, k), at: step(k), size: bytes as u64, mask: 0 };
+            let place = |k| Chunk {
+                offset: place_in(&grid, &chunking.extents, k),
+                at: step(k),
+                size: bytes as u64,
+                mask: 0,
+            };
             (0..wanted).map(place).collect()
         }
     };
     // Every chunk is unpacked whole, also where most of it hangs over the edge.
     let all_bytes = (all.len() as u64).checked_mul(bytes as u64).ok_or_else(|| bad("chunks too large"))?;
-    *budget = budget
-        .checked_sub(all_bytes)
-        .ok_or_else(|| Fault::limit(at, format!("{} chunks of {bytes} bytes are too many for a file of this size", all.len())))?;
+    *budget = budget.checked_sub(all_bytes).ok_or_else(|| {
+        Fault::limit(
+            at,
+            format!("{} chunks of {bytes} bytes are too many for a file of this size", all.len()),
+        )
+    })?;
     let mut out = vec![0; shape.iter().product::<usize>() * width];
     let mut seen = HashSet::new();
     for chunk in &all {
-        let fits = chunk.offset.iter().zip(&chunking.extents).zip(shape).all(|((&o, &c), &s)| o % c == 0 && o < s);
+        let fits =
+            chunk.offset.iter().zip(&chunking.extents).zip(shape).all(|((&o, &c), &s)| o % c == 0 && o < s);
         if !fits || !seen.insert(chunk.offset.clone()) {
             return Err(Fault::bad(chunk.at, "a chunk that is there twice, or outside the array"));
         }
@@ -200,7 +212,8 @@ fn place(out: &mut [u8], shape: &[usize], chunk: &[u8], extents: &[usize], offse
     let mut index = vec![0usize; outer.len()];
     for from in chunk.chunks_exact(row * width) {
         let inside = index.iter().zip(offset).zip(outer).all(|((&i, &o), &s)| o + i < s);
-        let to = index.iter().zip(offset).zip(outer).fold(0, |n, ((&i, &o), &s)| n * s + o + i) * last + first;
+        let to =
+            index.iter().zip(offset).zip(outer).fold(0, |n, ((&i, &o), &s)| n * s + o + i) * last + first;
         if inside
             && let (Some(to), Some(from)) = (out.get_mut(to * width..to * width + keep), from.get(..keep))
         {

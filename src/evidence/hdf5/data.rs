@@ -5,10 +5,10 @@ use super::fault::Fault;
 use super::header::{self, Message};
 use super::kind::{Kind, extents};
 use super::raw::{NOWHERE, Raw};
+use crate::evidence::Untrusted;
 use crate::evidence::archive::unpack::Packing;
 use crate::evidence::array::{Dtype, RawArray};
 use crate::evidence::limits::Limits;
-use crate::evidence::Untrusted;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -74,7 +74,12 @@ pub(super) fn read<'a>(
     let width = dtype.bitsize() / 8;
     let count: usize = shape.iter().product();
     let bytes = count.checked_mul(width).ok_or_else(|| Fault::bad(at, "an array too large"))?;
-    let over = || Fault::limit(at, format!("an array of {bytes} bytes; the file's arrays may not take so many together"));
+    let over = || {
+        Fault::limit(
+            at,
+            format!("an array of {bytes} bytes; the file's arrays may not take so many together"),
+        )
+    };
     *budget = budget.checked_sub(bytes as u64).ok_or_else(over)?;
     let filters = filters(raw, messages)?;
     let mut from = raw.cursor(layout.at, layout.body);
@@ -86,7 +91,8 @@ pub(super) fn read<'a>(
         if !filters.is_empty() {
             return Err(Fault::bad(layout.at, "filters on an array that is not chunked"));
         }
-        let data = data.get(..bytes).ok_or_else(|| Fault::bad(layout.at, "fewer bytes than its extents need"))?;
+        let data =
+            data.get(..bytes).ok_or_else(|| Fault::bad(layout.at, "fewer bytes than its extents need"))?;
         Ok(Cow::Borrowed(data))
     };
     let data = match class {

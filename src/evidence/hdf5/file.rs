@@ -4,10 +4,11 @@ use super::data::{self, Array};
 use super::fault::Fault;
 use super::raw::Raw;
 use super::{attribute, header, links};
-use crate::evidence::limits::{Limits, cap};
 use crate::evidence::EvidenceError;
+use crate::evidence::limits::{Limits, cap};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Groups in groups.
@@ -22,6 +23,8 @@ pub struct File<'a> {
     objects: BTreeMap<String, u64>,
     /// Bytes that arrays may still take.
     budget: Cell<u64>,
+    /// Bytes that texts may still take: several times the cap of one text file.
+    texts: Cell<u64>,
 }
 
 impl<'a> File<'a> {
@@ -34,15 +37,23 @@ impl<'a> File<'a> {
             EvidenceError::whole(path, "hdf5.malformed", "its HDF5 superblock is damaged or unknown")
         })?;
         // What is packed may unpack as well as in any other file; what is shared may be shared as often.
-        let most = (bytes.len() as u64).saturating_mul(limits.archive_ratio).saturating_add(limits.bomb_bytes);
+        let most =
+            (bytes.len() as u64).saturating_mul(limits.archive_ratio).saturating_add(limits.bomb_bytes);
         let budget = Cell::new(most.min(limits.unpacked_bytes));
         let objects = walk(&raw, limits).map_err(|fault| fault.of(path, ""))?;
-        Ok(Self { path, raw, limits, objects, budget })
+        let texts = Cell::new(limits.text_bytes.saturating_mul(4));
+        Ok(Self { path, raw, limits, objects, budget, texts })
     }
 
     /// Paths of all objects, without a leading slash; the root is "".
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.objects.keys().map(String::as_str)
+    }
+
+    /// As [`Self::paths`], those that begin with a text.
+    pub fn below<'s>(&'s self, lead: &'s str) -> impl Iterator<Item = &'s str> {
+        let from = self.objects.range::<str, _>((std::ops::Bound::Included(lead), std::ops::Bound::Unbounded));
+        from.map(|(path, _)| path.as_str()).take_while(move |p| p.starts_with(lead))
     }
 
     /// Whether there is an object of a path.
@@ -64,7 +75,10 @@ impl<'a> File<'a> {
     /// No such object; a damaged attribute, one that is no text, or beyond the caps.
     pub fn texts(&self, path: &str, name: &str) -> Result<Option<Vec<String>>, EvidenceError> {
         let (_, messages) = self.messages(path)?;
-        attribute::texts(&self.raw, &messages, name, self.limits).map_err(|fault| fault.of(self.path, path))
+        let mut budget = self.texts.get();
+        let read = attribute::texts(&self.raw, &messages, name, &mut budget, self.limits);
+        self.texts.set(budget);
+        read.map_err(|fault| fault.of(self.path, path))
     }
 
     /// The array of an object.
@@ -85,18 +99,32 @@ impl<'a> File<'a> {
     }
 }
 
+static NONE: Vec<(String, u64)> = Vec::new();
+
+/// Messages of all headers together, for each object that there may be.
+const MESSAGES: usize = 64;
+
 /// All objects by path. A group that is linked twice is there twice; circles end at the depth.
 fn walk(raw: &Raw, limits: &Limits) -> Result<BTreeMap<String, u64>, Fault> {
     let mut objects = BTreeMap::from([(String::new(), raw.root)]);
     let (mut open, mut text) = (vec![(String::new(), raw.root, 0)], 0u64);
+    // What an address holds, once however often it is linked.
+    let (mut known, mut left) = (HashMap::new(), limits.hdf5_objects.saturating_mul(MESSAGES));
     while let Some((path, at, depth)) = open.pop() {
-        let messages = header::messages(raw, at)?;
-        let Some(members) = links::links(raw, &messages, limits)? else { continue };
+        if let Entry::Vacant(place) = known.entry(at) {
+            let messages = header::messages(raw, at)?;
+            let members = links::links(raw, &messages, limits)?.unwrap_or_default();
+            left = left.checked_sub(messages.len() + members.len()).ok_or_else(|| {
+                Fault::limit(at, format!("too many messages in its headers; {}", cap!(limits, hdf5_objects)))
+            })?;
+            place.insert(members);
+        }
+        let members: &Vec<(String, u64)> = known.get(&at).map_or(&NONE, |m| m);
         if depth >= DEPTH && !members.is_empty() {
             return Err(Fault::bad(at, format!("groups in more than {DEPTH} groups")));
         }
-        for (name, to) in members {
-            let inner = if path.is_empty() { name } else { format!("{path}/{name}") };
+        for &(ref name, to) in members {
+            let inner = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             text += inner.len() as u64;
             if objects.len() >= limits.hdf5_objects {
                 return Err(Fault::limit(at, format!("too many objects; {}", cap!(limits, hdf5_objects))));

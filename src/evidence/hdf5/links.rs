@@ -13,11 +13,7 @@ const NAME: usize = 1024;
 pub(super) type Link = (String, u64);
 
 /// The members of a group in the order of the file; `None` when the object is no group.
-pub(super) fn links(
-    raw: &Raw,
-    messages: &[Message],
-    limits: &Limits,
-) -> Result<Option<Vec<Link>>, Fault> {
+pub(super) fn links(raw: &Raw, messages: &[Message], limits: &Limits) -> Result<Option<Vec<Link>>, Fault> {
     let mut out = Vec::new();
     if let Some(table) = header::find(messages, 0x11)? {
         let mut from = raw.cursor(table.at, table.body);

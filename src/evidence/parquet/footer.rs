@@ -6,6 +6,9 @@ use crate::evidence::limits::{Limits, cap};
 
 /// Structs in structs, of the schema.
 const DEPTH: usize = 16;
+/// Columns of a file, and bytes of a name: a name is kept for each column below it.
+const COLUMNS: usize = 10_000;
+const NAME: usize = 1024;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,11 @@ pub(super) fn bytes<'a>(file: &'a [u8], limits: &Limits) -> Result<&'a [u8], Fau
     let body = file.strip_prefix(b"PAR1").ok_or_else(|| bad("it does not begin as Parquet does"))?;
     let Some(body) = body.strip_suffix(b"PAR1") else {
         let encrypted = body.ends_with(b"PARE");
-        return Err(if encrypted { unread("its footer is encrypted") } else { bad("its end is missing: it is cut") });
+        return Err(if encrypted {
+            unread("its footer is encrypted")
+        } else {
+            bad("its end is missing: it is cut")
+        });
     };
     let (body, size) = body.split_last_chunk::<4>().ok_or_else(|| bad("it has no footer"))?;
     let size = u64::from(u32::from_le_bytes(*size));
@@ -92,14 +99,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Footer, Fault> {
     }
     out.leaves = leaves(&schema)?;
     if let Some(g) = out.groups.iter().find(|g| g.chunks.len() != out.leaves.len()) {
-        let reason = format!("a row group of {} columns, the schema has {}", g.chunks.len(), out.leaves.len());
+        let reason =
+            format!("a row group of {} columns, the schema has {}", g.chunks.len(), out.leaves.len());
         return Err(bad(reason));
     }
     Ok(out)
 }
 
 /// Reads the structs of a list.
-fn each<'a>(from: &mut Thrift<'a>, mut read: impl FnMut(&mut Thrift<'a>) -> Result<(), Fault>) -> Result<(), Fault> {
+fn each<'a>(
+    from: &mut Thrift<'a>,
+    mut read: impl FnMut(&mut Thrift<'a>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let (kind, count) = from.list()?;
     if kind != STRUCT {
         return Err(bad("a list of something else than structs"));
@@ -136,17 +147,20 @@ fn element(from: &mut Thrift) -> Result<Element, Fault> {
 fn leaves(schema: &[Element]) -> Result<Vec<Leaf>, Fault> {
     let (root, rest) = schema.split_first().ok_or_else(|| bad("it has no schema"))?;
     // For each open struct: children to come, and what it adds.
-    let mut open: Vec<(usize, Leaf)> = vec![(
-        root.children,
-        Leaf { path: Vec::new(), kind: Kind::Other, optional: 0, repeated: false },
-    )];
+    let mut open: Vec<(usize, Leaf)> =
+        vec![(root.children, Leaf { path: Vec::new(), kind: Kind::Other, optional: 0, repeated: false })];
     let mut out = Vec::new();
     for e in rest {
         while open.last().is_some_and(|(n, _)| *n == 0) {
             open.pop();
         }
-        let Some((left, outer)) = open.last_mut() else { return Err(bad("its schema does not end where it says")) };
+        let Some((left, outer)) = open.last_mut() else {
+            return Err(bad("its schema does not end where it says"));
+        };
         *left -= 1;
+        if out.len() >= COLUMNS || e.name.len() > NAME {
+            return Err(unread(format!("it has more than {COLUMNS} columns, or a name of more than {NAME} bytes")));
+        }
         let mut leaf = outer.clone();
         leaf.path.push(e.name.clone());
         leaf.optional += u8::from(e.repetition != 0);

@@ -93,7 +93,8 @@ impl<'a> File<'a> {
         let name = self.leaves.get(leaf).map(|l| visible(&l.path.join("."))).unwrap_or_default();
         let place = format!("row group {group}, column '{name}'");
         let fail = |(code, reason): Fault| EvidenceError::at(self.path, &place, code, reason);
-        let found = self.groups.get(group).and_then(|g| Some((g, self.leaves.get(leaf)?, g.chunks.get(leaf)?)));
+        let found =
+            self.groups.get(group).and_then(|g| Some((g, self.leaves.get(leaf)?, g.chunks.get(leaf)?)));
         let Some((group, leaf, chunk)) = found else { return Err(fail(bad("is not there"))) };
         let mut pages = page::Pages::new(self.bytes, leaf, chunk, group.rows, limits).map_err(fail)?;
         let mut stopped = None;

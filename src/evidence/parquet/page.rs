@@ -90,8 +90,10 @@ impl<'a, 'l> Pages<'a, 'l> {
             return Err(unread("is a list, or not of whole numbers or bytes"));
         }
         let end = chunk.start.checked_add(chunk.bytes);
-        let bytes = end.and_then(|end| file.get(chunk.start..end)).ok_or_else(|| bad("reaches beyond the file"))?;
-        let most = (bytes.len() as u64).saturating_mul(limits.archive_ratio).saturating_add(limits.bomb_bytes);
+        let bytes =
+            end.and_then(|end| file.get(chunk.start..end)).ok_or_else(|| bad("reaches beyond the file"))?;
+        let most =
+            (bytes.len() as u64).saturating_mul(limits.archive_ratio).saturating_add(limits.bomb_bytes);
         let budget = most.min(limits.unpacked_bytes);
         Ok(Self { rest: Thrift { rest: bytes }, leaf, codec: chunk.codec, rows, limits, budget })
     }
@@ -107,7 +109,8 @@ impl<'a, 'l> Pages<'a, 'l> {
                     if !matches!(header.encoding, 0 | 2) {
                         return Err(unread("has a dictionary that is not plain"));
                     }
-                    dictionary = Dictionary::new(self.unpacked(packed, header.size, self.codec)?, self.leaf.kind)?;
+                    dictionary =
+                        Dictionary::new(self.unpacked(packed, header.size, self.codec)?, self.leaf.kind)?;
                 }
                 0 | 3 => {
                     if header.values > left {
@@ -149,7 +152,11 @@ impl<'a, 'l> Pages<'a, 'l> {
                 if stated != size {
                     return Err(bad(format!("a page states {size} bytes, its Snappy stream {stated}")));
                 }
-                Cow::Owned(snap::raw::Decoder::new().decompress_vec(packed).map_err(|e| bad(format!("Snappy: {e}")))?)
+                Cow::Owned(
+                    snap::raw::Decoder::new()
+                        .decompress_vec(packed)
+                        .map_err(|e| bad(format!("Snappy: {e}")))?,
+                )
             }
             2 => {
                 let out = Packing::Gzip.unpack(packed, size as u64);
@@ -161,11 +168,18 @@ impl<'a, 'l> Pages<'a, 'l> {
             }
             k => {
                 let name = ["", "", "", "lzo", "brotli", "lz4", "zstd", "lz4"];
-                let name = usize::try_from(k).ok().and_then(|k| name.get(k)).copied().unwrap_or("an unknown codec");
-                return Err(unread(format!("is packed with {name}; write it again with snappy, gzip or uncompressed")));
+                let name =
+                    usize::try_from(k).ok().and_then(|k| name.get(k)).copied().unwrap_or("an unknown codec");
+                return Err(unread(format!(
+                    "is packed with {name}; write it again with snappy, gzip or uncompressed"
+                )));
             }
         };
-        if out.len() == size { Ok(out) } else { Err(bad(format!("a page of {} bytes states {size}", out.len()))) }
+        if out.len() == size {
+            Ok(out)
+        } else {
+            Err(bad(format!("a page of {} bytes states {size}", out.len())))
+        }
     }
 
     /// Which values are there, and the bytes behind the levels.

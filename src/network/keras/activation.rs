@@ -50,7 +50,8 @@ pub(super) fn closing(net: &mut Net, call: &Call, v: Live) -> Result<Live, Evide
                 layer_of(net, &inner, v)?.ok_or_else(|| net.unsupported(&inner, "as an activation"))
             }
             _ => {
-                let name = value["config"].as_str().or_else(|| value["class_name"].as_str()).unwrap_or_default();
+                let name =
+                    value["config"].as_str().or_else(|| value["class_name"].as_str()).unwrap_or_default();
                 Err(net.unsupported(call, &format!("with the function '{}' of its author", visible(name))))
             }
         },

@@ -61,7 +61,8 @@ impl<'a> Layer<'a> {
         let class = visible(self.class);
         if matches!(self.class, "Lambda" | "__lambda__") {
             return Some(
-                "a Lambda layer: it holds Python code, which is never run here; rebuild the model without it".into(),
+                "a Lambda layer: it holds Python code, which is never run here; rebuild the model without it"
+                    .into(),
             );
         }
         if let Some(module) = self.text("module") {

@@ -64,7 +64,8 @@ pub(super) fn read(
         return Err(EvidenceError::at(path, "model", "keras.op.unknown", format!("is {why}")));
     }
     if !model.is_model() {
-        let reason = format!("is of class '{}'; Sequential and Functional models are read", visible(model.class));
+        let reason =
+            format!("is of class '{}'; Sequential and Functional models are read", visible(model.class));
         return Err(EvidenceError::at(path, "model", "keras.op.unknown", reason));
     }
     let shape = input_shape(&model).map_err(|reason| fail("input", reason))?;
@@ -78,7 +79,9 @@ pub(super) fn read(
         3 => vec![open(2, 0)?, open(0, 1)?, open(1, 2)?],
         2 => vec![1, open(0, 1)?, open(1, 2)?],
         1 => match (shape.first().copied().flatten(), given) {
-            (Some(n), Some(g)) if g.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) == Some(n) => g.to_vec(),
+            (Some(n), Some(g)) if g.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) == Some(n) => {
+                g.to_vec()
+            }
             (Some(n), _) => vec![n],
             (None, _) => return Err(fail("input", "leaves its size open".to_owned())),
         },
@@ -107,9 +110,12 @@ pub(super) fn read(
     )];
     let mut input = None;
     if net.bytes {
-        facts.push("it scales its input itself: pixels enter as 0 to 255 unless the case says otherwise".to_owned());
+        facts.push(
+            "it scales its input itself: pixels enter as 0 to 255 unless the case says otherwise".to_owned(),
+        );
         if let [c, h, w] = image[..] {
-            input = Some(InputSpec { shape: [c, h, w], range: [0.0, 255.0], mean: Vec::new(), std: Vec::new() });
+            input =
+                Some(InputSpec { shape: [c, h, w], range: [0.0, 255.0], mean: Vec::new(), std: Vec::new() });
         }
     }
     facts.extend(net.facts);
@@ -121,7 +127,9 @@ pub(super) fn read(
 fn input_shape(model: &Layer) -> Result<Vec<Option<usize>>, String> {
     let layers = Layer::list(model.config)?;
     let shape_of = |v: &serde_json::Value| {
-        ["batch_shape", "batch_input_shape", "build_input_shape"].iter().find_map(|k| v[*k].as_array().cloned())
+        ["batch_shape", "batch_input_shape", "build_input_shape"]
+            .iter()
+            .find_map(|k| v[*k].as_array().cloned())
     };
     let wanted = match model.config.get("input_layers").map(ends).transpose()? {
         Some(inputs) => match &inputs[..] {
@@ -147,7 +155,9 @@ fn input_shape(model: &Layer) -> Result<Vec<Option<usize>>, String> {
 /// As [`input_shape`] of a model that is the first layer; no further down.
 fn input_shape_once(model: &Layer) -> Result<Vec<Option<usize>>, String> {
     let layers = Layer::list(model.config)?;
-    let list = layers.first().and_then(|l| ["batch_shape", "batch_input_shape"].iter().find_map(|k| l.config[*k].as_array()));
+    let list = layers
+        .first()
+        .and_then(|l| ["batch_shape", "batch_input_shape"].iter().find_map(|k| l.config[*k].as_array()));
     list.map(|l| extents(l)).ok_or_else(|| "the model does not say the shape of its input".to_owned())
 }
 
@@ -186,7 +196,8 @@ impl<'a> Net<'a> {
         prefix: &str,
         depth: usize,
     ) -> Result<Live, EvidenceError> {
-        let place = if prefix.is_empty() { "model".to_owned() } else { format!("model '{}'", visible(prefix)) };
+        let place =
+            if prefix.is_empty() { "model".to_owned() } else { format!("model '{}'", visible(prefix)) };
         let fail = |reason: String| EvidenceError::at(self.path, &place, "keras.config", reason);
         if depth > DEPTH {
             return Err(fail(format!("lies in more than {DEPTH} models")));
@@ -210,11 +221,14 @@ impl<'a> Net<'a> {
             return Ok(value);
         };
         let inputs = ends(inputs).map_err(fail)?;
-        let outputs = model.config.get("output_layers").map(ends).transpose().map_err(fail)?.unwrap_or_default();
+        let outputs =
+            model.config.get("output_layers").map(ends).transpose().map_err(fail)?.unwrap_or_default();
         let [Arg::Value { layer: entry, .. }] = &inputs[..] else {
             return Err(fail(format!("has {} inputs, one is supported", inputs.len())));
         };
-        let Some(Arg::Value { layer, node }) = outputs.first() else { return Err(fail("has no output".to_owned())) };
+        let Some(Arg::Value { layer, node }) = outputs.first() else {
+            return Err(fail("has no output".to_owned()));
+        };
         if outputs.len() > 1 {
             let first = visible(layer);
             self.facts.insert(format!("{} outputs, the first ('{first}') is used", outputs.len()));
@@ -236,7 +250,10 @@ impl<'a> Net<'a> {
         let by_name: HashMap<&str, &Layer> = layers.iter().map(|l| (l.name, l)).collect();
         let mut calls = HashMap::new();
         for layer in layers {
-            calls.insert(layer.name, layer.calls().map_err(|reason| self.at(prefix, layer, "keras.config", reason))?);
+            calls.insert(
+                layer.name,
+                layer.calls().map_err(|reason| self.at(prefix, layer, "keras.config", reason))?,
+            );
         }
         // A call with what it waits for; it is asked twice, before and after its inputs.
         let mut done: HashMap<(String, usize), Live> = HashMap::from([((entry.to_owned(), 0), input)]);
@@ -250,7 +267,8 @@ impl<'a> Net<'a> {
                 let place = format!("layer '{}'", visible(&call.0));
                 EvidenceError::at(self.path, place, "keras.config", what)
             };
-            let layer = by_name.get(call.0.as_str()).ok_or_else(|| missing("is read, but is not in the model"))?;
+            let layer =
+                by_name.get(call.0.as_str()).ok_or_else(|| missing("is read, but is not in the model"))?;
             let args = calls
                 .get(call.0.as_str())
                 .and_then(|(c, first)| c.get(call.1.checked_sub(*first)?))
@@ -307,7 +325,12 @@ impl<'a> Net<'a> {
             .collect();
         if layer.is_model() {
             let &[input] = &live[..] else {
-                return Err(self.at(prefix, layer, "keras.config", format!("takes one input, has {}", live.len())));
+                return Err(self.at(
+                    prefix,
+                    layer,
+                    "keras.config",
+                    format!("takes one input, has {}", live.len()),
+                ));
             };
             return self.model(layer, input, Some(&place), &format!("{name}/"), depth + 1);
         }
@@ -330,8 +353,19 @@ impl<'a> Net<'a> {
         Ok(())
     }
 
-    fn at(&self, prefix: &str, layer: &Layer, code: &'static str, reason: impl Into<String>) -> EvidenceError {
-        EvidenceError::at(self.path, format!("layer '{}{}'", visible(prefix), visible(layer.name)), code, reason)
+    fn at(
+        &self,
+        prefix: &str,
+        layer: &Layer,
+        code: &'static str,
+        reason: impl Into<String>,
+    ) -> EvidenceError {
+        EvidenceError::at(
+            self.path,
+            format!("layer '{}{}'", visible(prefix), visible(layer.name)),
+            code,
+            reason,
+        )
     }
 
     pub(super) fn fail(&self, call: &Call, reason: impl Into<String>) -> EvidenceError {
@@ -392,12 +426,14 @@ impl<'a> Net<'a> {
         let order = || Op::Transpose(Transpose { order: vec![1, 2, 0] });
         match (v.form, self.builder.shape(v.id)) {
             (Form::Planes, &[c, h, w]) if c == 1 || h * w == 1 => {
-                let id = self.push(&format!("{name}/order"), Op::View(View::Reshape(vec![h, w, c])), &[v.id])?;
+                let id =
+                    self.push(&format!("{name}/order"), Op::View(View::Reshape(vec![h, w, c])), &[v.id])?;
                 Ok(Live::plain(id))
             }
             (Form::Planes, _) => Ok(Live::plain(self.push(&format!("{name}/order"), order(), &[v.id])?)),
             (Form::Flat(planes), _) => {
-                let id = self.push(&format!("{name}/planes"), Op::View(View::Reshape(planes.to_vec())), &[v.id])?;
+                let id =
+                    self.push(&format!("{name}/planes"), Op::View(View::Reshape(planes.to_vec())), &[v.id])?;
                 let id = self.push(&format!("{name}/order"), order(), &[id])?;
                 Ok(Live::plain(self.push(&format!("{name}/row"), Op::View(View::Flatten), &[id])?))
             }

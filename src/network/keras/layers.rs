@@ -5,9 +5,7 @@ use super::graph::{Call, Given, Net, along};
 use super::value::{Form, Live, places};
 use super::{merge, planes, shapes};
 use crate::evidence::EvidenceError;
-use crate::network::op::{
-    Arith, Arithmetic, BatchNorm, Conv2d, LayerNorm, Linear, Op, Operand, Transpose,
-};
+use crate::network::op::{Arith, Arithmetic, BatchNorm, Conv2d, LayerNorm, Linear, Op, Operand, Transpose};
 use ndarray::{Array1, ArrayD};
 
 /// Layers that change nothing outside training.
@@ -148,7 +146,8 @@ fn batch_norm(net: &mut Net, call: &Call, v: Live) -> Result<Live, EvidenceError
     if v.form == Form::Plain && net.shape(v).len() > 1 {
         // Along the last axis of something else than an image: a factor and a term.
         let factor: Vec<f32> = var.iter().map(|&x| 1.0 / (x + eps).sqrt()).collect();
-        let factor = ArrayD::from_shape_vec(var.shape(), factor).map_err(|e| net.fail(call, e.to_string()))?;
+        let factor =
+            ArrayD::from_shape_vec(var.shape(), factor).map_err(|e| net.fail(call, e.to_string()))?;
         if weight.iter().chain(&bias).chain([&mean]).any(|a| a.shape() != factor.shape()) {
             return Err(net.fail(call, "its weights are of different lengths"));
         }

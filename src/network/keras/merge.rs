@@ -82,8 +82,7 @@ fn constant(
 ) -> Result<Live, EvidenceError> {
     let id = net.param(call, "number", Array1::from(vec![number]).into_dyn(), false);
     let number = Operand::Constant(id, vec![1]);
-    let (left, right) =
-        if number_first { (number, Operand::Input(0)) } else { (Operand::Input(0), number) };
+    let (left, right) = if number_first { (number, Operand::Input(0)) } else { (Operand::Input(0), number) };
     Ok(v.with(net.push(&call.name, Op::Arith(Arith { kind, left, right }), &[v.id])?))
 }
 

@@ -54,7 +54,8 @@ fn windows(
         "same" => {
             for (axis, size) in [h, w].into_iter().enumerate() {
                 let reach = (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1);
-                let covered = (size.div_ceil(stride[axis]) - 1).saturating_mul(stride[axis]).saturating_add(reach);
+                let covered =
+                    (size.div_ceil(stride[axis]) - 1).saturating_mul(stride[axis]).saturating_add(reach);
                 let total = covered.saturating_sub(size);
                 (padding[axis], padding[axis + 2]) = (total / 2, total - total / 2);
             }
@@ -68,7 +69,11 @@ fn windows(
 }
 
 /// The kernel and, where the layer has one, the bias.
-fn kernels(net: &Net, call: &Call, roles: &[&str]) -> Result<(Vec<ArrayD<f32>>, Option<ArrayD<f32>>), EvidenceError> {
+fn kernels(
+    net: &Net,
+    call: &Call,
+    roles: &[&str],
+) -> Result<(Vec<ArrayD<f32>>, Option<ArrayD<f32>>), EvidenceError> {
     let biased = call.set.flag("use_bias", true);
     let mut all = roles.to_vec();
     all.extend(biased.then_some("bias"));

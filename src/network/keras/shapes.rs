@@ -34,7 +34,9 @@ fn target(net: &Net, call: &Call, count: usize) -> Result<Vec<usize>, EvidenceEr
     let mut known = list.iter().filter(|v| v.as_i64() != Some(-1));
     let known = known.try_fold(1usize, |n, v| n.checked_mul(usize::try_from(v.as_u64()?).ok()?));
     let rest = known.filter(|&n| n > 0).map(|n| count / n);
-    let sizes = |v: &Value| if v.as_i64() == Some(-1) { rest } else { v.as_u64().and_then(|n| usize::try_from(n).ok()) };
+    let sizes = |v: &Value| {
+        if v.as_i64() == Some(-1) { rest } else { v.as_u64().and_then(|n| usize::try_from(n).ok()) }
+    };
     let shape: Option<Vec<usize>> = list.iter().map(sizes).collect();
     shape
         .filter(|s| s.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) == Some(count))
@@ -76,7 +78,11 @@ fn permute(net: &mut Net, call: &Call, v: Live) -> Result<Live, EvidenceError> {
     let dims = dims.filter(|d| d.len() == rank).ok_or_else(|| net.fail(call, "'dims' are not its axes"))?;
     if v.form != Form::Planes {
         let from = net.in_order(v, &call.name)?;
-        return Ok(Live::plain(net.push(&call.name, Op::Transpose(Transpose { order: dims }), &[from.id])?));
+        return Ok(Live::plain(net.push(
+            &call.name,
+            Op::Transpose(Transpose { order: dims }),
+            &[from.id],
+        )?));
     }
     // Keras' rows, columns, channels are axes 1, 2, 0 here.
     let here = |d: usize| (d + 1) % 3;

@@ -8,8 +8,10 @@ use crate::evidence::{EvidenceError, Format, Limits, Untrusted, text::visible};
 use ndarray::ArrayD;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::rc::Rc;
 
 /// What an archive holds besides its weights: the texts of its configuration and of what it says of itself.
 pub(super) struct Texts {
@@ -40,7 +42,8 @@ impl<'a> Parts<'a> {
                 .map(|b| String::from_utf8(b.into_owned()).map_err(|_| wrong(path, name, "is no UTF-8 text")))
                 .transpose()
         };
-        let config = text("config.json")?.ok_or_else(|| wrong(path, "config.json", "is not in the archive"))?;
+        let config =
+            text("config.json")?.ok_or_else(|| wrong(path, "config.json", "is not in the archive"))?;
         let about = text("metadata.json")?;
         let cap = limits.unpacked_bytes.min(limits.file_bytes);
         let weights = member(path, &zip, "model.weights.h5", cap, limits)?.ok_or_else(|| {
@@ -50,25 +53,38 @@ impl<'a> Parts<'a> {
         Ok(Self { weights, texts: Some(Texts { config, about }) })
     }
 
-    pub(super) fn open<'p>(&'p self, path: &'p Path, limits: &'p Limits) -> Result<Source<'p>, EvidenceError> {
+    pub(super) fn open<'p>(
+        &'p self,
+        path: &'p Path,
+        limits: &'p Limits,
+    ) -> Result<Source<'p>, EvidenceError> {
         let file = File::open(path, &self.weights, limits)?;
         let parse = |what: &str, text: &str| -> Result<Value, EvidenceError> {
             if text.len() as u64 > limits.text_bytes {
                 let reason = format!("{} bytes; {}", text.len(), cap!(limits, text_bytes));
                 return Err(EvidenceError::at(path, what, "keras.limit", reason));
             }
-            serde_json::from_str(text)
-                .map_err(|e| EvidenceError::at(path, what, "keras.config", format!("not JSON: {}", visible(&e.to_string()))))
+            serde_json::from_str(text).map_err(|e| {
+                EvidenceError::at(
+                    path,
+                    what,
+                    "keras.config",
+                    format!("not JSON: {}", visible(&e.to_string())),
+                )
+            })
         };
         if let Some(texts) = &self.texts {
             let about = texts.about.as_deref().map(|t| parse("metadata.json", t)).transpose()?;
-            let version = about.as_ref().and_then(|a| a["keras_version"].as_str()).unwrap_or_default().to_owned();
+            let version =
+                about.as_ref().and_then(|a| a["keras_version"].as_str()).unwrap_or_default().to_owned();
             let config = parse("config.json", &texts.config)?;
-            return Ok(Source { path, file, config, version, by_name: false });
+            return Ok(Source { path, file, config, version, by_name: false, names: RefCell::default() });
         }
         let one = |name: &str| Ok(file.texts("", name)?.and_then(|t| t.into_iter().next()));
         let Some(config) = one("model_config")? else {
-            let what = if file.has("model_weights") || file.paths().any(|p| p.ends_with("/vars/0") || p.ends_with("kernel:0")) {
+            let what = if file.has("model_weights")
+                || file.paths().any(|p| p.ends_with("/vars/0") || p.ends_with("kernel:0"))
+            {
                 "holds weights of Keras only: save the whole model (model.save), not its weights"
             } else {
                 "is an HDF5 file without the configuration of a Keras model"
@@ -77,7 +93,7 @@ impl<'a> Parts<'a> {
         };
         let config = parse("model_config", &config)?;
         let version = one("keras_version")?.unwrap_or_default();
-        Ok(Source { path, file, config, version, by_name: true })
+        Ok(Source { path, file, config, version, by_name: true, names: RefCell::default() })
     }
 }
 
@@ -108,7 +124,9 @@ fn member<'a>(
     match zip.unpack(member, cap) {
         None => fail("is packed in a way that is not read"),
         Some(content) if content.is_cut() => fail(&format!("unpacks to more than {cap} bytes")),
-        Some(Content::Stored(bytes, _)) if bytes.len() as u64 == member.size => Ok(Some(Cow::Borrowed(bytes))),
+        Some(Content::Stored(bytes, _)) if bytes.len() as u64 == member.size => {
+            Ok(Some(Cow::Borrowed(bytes)))
+        }
         Some(Content::Unpacked(u)) if u.data.len() as u64 == member.size => Ok(Some(Cow::Owned(u.data))),
         Some(_) => fail("is shorter than its directory says"),
     }
@@ -124,7 +142,11 @@ pub(super) struct Source<'a> {
     pub(super) version: String,
     /// Weights are kept by name (`.h5`), not by position (`.keras`).
     by_name: bool,
+    names: RefCell<HashMap<String, Rc<Names>>>,
 }
+
+/// Names of weights by what they are asked for; `None` where several are called so.
+type Names = HashMap<String, Option<String>>;
 
 /// Where the weights of a layer are.
 #[derive(Debug, Clone)]
@@ -146,9 +168,16 @@ pub(super) struct Scope {
 
 impl Source<'_> {
     /// The scope of the model whose layers (class, name) are these, in order. `outer`: where it lies as a layer of another.
-    pub(super) fn scope(&self, outer: Option<&Place>, layers: &[(String, String)]) -> Result<Scope, EvidenceError> {
+    pub(super) fn scope(
+        &self,
+        outer: Option<&Place>,
+        layers: &[(String, String)],
+    ) -> Result<Scope, EvidenceError> {
         if self.by_name {
-            return Ok(Scope { group: outer.map(|p| p.group.clone()).unwrap_or_default(), groups: HashMap::new() });
+            return Ok(Scope {
+                group: outer.map(|p| p.group.clone()).unwrap_or_default(),
+                groups: HashMap::new(),
+            });
         }
         let group = outer.map(|p| format!("{}/", p.group)).unwrap_or_default();
         let (mut groups, mut used) = (HashMap::new(), HashMap::<String, usize>::new());
@@ -156,20 +185,23 @@ impl Source<'_> {
         let lead = format!("{group}layers/");
         let own: Vec<&str> = self
             .file
-            .paths()
+            .below(&lead)
             .filter_map(|p| p.strip_prefix(lead.as_str())?.strip_suffix("/vars").filter(|p| !p.contains('/')))
             .collect();
         let mut noted = HashMap::new();
         for p in own {
             let at = format!("{lead}{p}");
-            if let Some(name) = self.file.texts(&format!("{at}/vars"), "name")?.and_then(|t| t.into_iter().next()) {
+            if let Some(name) =
+                self.file.texts(&format!("{at}/vars"), "name")?.and_then(|t| t.into_iter().next())
+            {
                 noted.insert(name, at);
             }
         }
         for (class, name) in layers {
             let snake = snake(class);
             let count = used.entry(snake.clone()).and_modify(|n| *n += 1).or_insert(0);
-            let by_class = if *count == 0 { format!("{lead}{snake}") } else { format!("{lead}{snake}_{count}") };
+            let by_class =
+                if *count == 0 { format!("{lead}{snake}") } else { format!("{lead}{snake}_{count}") };
             groups.insert(name.clone(), noted.get(name).cloned().unwrap_or(by_class));
         }
         Ok(Scope { group, groups })
@@ -178,7 +210,8 @@ impl Source<'_> {
     /// Where the weights of a layer of a scope are.
     pub(super) fn place(&self, scope: &Scope, layer: &str) -> Place {
         if !self.by_name {
-            let group = scope.groups.get(layer).cloned().unwrap_or_else(|| format!("{}layers/?", scope.group));
+            let group =
+                scope.groups.get(layer).cloned().unwrap_or_else(|| format!("{}layers/?", scope.group));
             return Place { group, inner: None };
         }
         if scope.group.is_empty() {
@@ -197,24 +230,42 @@ impl Source<'_> {
         let names = self.names(&place.group)?;
         let mut out = Vec::new();
         for role in roles {
-            let fits = |name: &&String| {
-                let mut parts = name.rsplit('/');
-                let last = parts.next().map(|p| p.strip_suffix(":0").unwrap_or(p));
-                let layer = parts.next();
-                role.split('|').any(|r| last == Some(r)) && place.inner.as_deref().is_none_or(|i| layer == Some(i))
+            let key = |role: &str| match &place.inner {
+                Some(inner) => format!("{inner}/{role}"),
+                None => format!("/{role}"),
             };
-            let mut found = names.iter().filter(fits);
-            match (found.next(), found.next()) {
-                (Some(name), None) => out.push(self.array(&format!("{}/{name}", place.group))?),
-                (None, _) => return Err(self.fault(&place.group, format!("has no weight '{role}'"))),
-                (Some(_), Some(_)) => return Err(self.fault(&place.group, format!("has several weights '{role}'"))),
+            let mut found = role.split('|').filter_map(|r| names.get(&key(r)));
+            match found.next() {
+                Some(Some(name)) => out.push(self.array(&format!("{}/{name}", place.group))?),
+                Some(None) => return Err(self.fault(&place.group, format!("has several weights '{role}'"))),
+                None => return Err(self.fault(&place.group, format!("has no weight '{role}'"))),
             }
         }
         Ok(out)
     }
 
-    /// The names of the weights of a group; in parts where there are many.
-    fn names(&self, group: &str) -> Result<Vec<String>, EvidenceError> {
+    /// The names of the weights of a group by `layer/role` and by `/role`; nothing where several are called so.
+    fn names(&self, group: &str) -> Result<Rc<Names>, EvidenceError> {
+        if let Some(known) = self.names.borrow().get(group) {
+            return Ok(known.clone());
+        }
+        let mut index = Names::new();
+        for name in self.list(group)? {
+            let mut parts = name.rsplit('/');
+            let role = parts.next().map(|p| p.strip_suffix(":0").unwrap_or(p)).unwrap_or_default();
+            let layer = parts.next().unwrap_or_default();
+            let own = (!layer.is_empty()).then(|| format!("{layer}/{role}"));
+            for key in own.into_iter().chain([format!("/{role}")]) {
+                index.entry(key).and_modify(|n| *n = None).or_insert_with(|| Some(name.clone()));
+            }
+        }
+        let index = Rc::new(index);
+        self.names.borrow_mut().insert(group.to_owned(), index.clone());
+        Ok(index)
+    }
+
+    /// The names as they stand; in parts where there are many.
+    fn list(&self, group: &str) -> Result<Vec<String>, EvidenceError> {
         if !self.file.has(group) {
             return Err(self.fault(group, "is not in the file".to_owned()));
         }

@@ -38,7 +38,9 @@ fn logits_are_those_of_keras_from_every_form_of_file() {
     for (version, kinds) in [("keras3", &["keras", "h5"][..]), ("keras2", &["h5"])] {
         let text = std::fs::read_to_string(golden(&format!("{version}.json"))).unwrap();
         let expected: Value = serde_json::from_str(&text).unwrap();
-        for (model, kind) in ["sequential", "functional"].into_iter().flat_map(|m| kinds.iter().map(move |k| (m, k))) {
+        for (model, kind) in
+            ["sequential", "functional"].into_iter().flat_map(|m| kinds.iter().map(move |k| (m, k)))
+        {
             let name = format!("{version}-{model}.{kind}");
             let network = open(&name);
             assert!(network.closing_softmax(), "{name}");
@@ -100,11 +102,13 @@ fn refused(change: impl FnOnce(&mut Value)) -> (&'static str, String) {
 #[test]
 fn code_and_classes_of_others_are_refused_by_name_and_never_called() {
     // The layers are: input, rescaling, conv, norm, relu, …
-    let change = |key: &'static str, value: Value| {
-        refused(move |config| config["config"]["layers"][4][key] = value)
-    };
+    let change =
+        |key: &'static str, value: Value| refused(move |config| config["config"]["layers"][4][key] = value);
     let (code, said) = change("class_name", json!("Lambda"));
-    assert!(code == "keras.op.unknown" && said.contains("layer 'relu'") && said.contains("never run"), "{said}");
+    assert!(
+        code == "keras.op.unknown" && said.contains("layer 'relu'") && said.contains("never run"),
+        "{said}"
+    );
     let (code, said) = change("module", json!("their_package.layers"));
     assert!(code == "keras.op.unknown" && said.contains("their_package.layers"), "{said}");
     let (code, said) = change("registered_name", json!("theirs>Relu"));
@@ -112,8 +116,7 @@ fn code_and_classes_of_others_are_refused_by_name_and_never_called() {
     let (code, said) = change("class_name", json!("MultiHeadAttention"));
     assert!(code == "keras.op.unknown" && said.contains("'MultiHeadAttention' is not supported"), "{said}");
     let (code, said) = refused(|config| {
-        config["config"]["layers"][2]["config"]["activation"] =
-            json!({"module": "builtins", "class_name": "function", "config": "mine", "registered_name": "function"});
+        config["config"]["layers"][2]["config"]["activation"] = json!({"module": "builtins", "class_name": "function", "config": "mine", "registered_name": "function"});
     });
     assert!(code == "keras.op.unknown" && said.contains("layer 'conv'") && said.contains("'mine'"), "{said}");
 }
@@ -155,13 +158,9 @@ fn models_in_models_end_and_circles_are_seen() {
         *config = inner;
     });
     assert!(code == "keras.config" && said.contains("more than 8 models"), "{code}: {said}");
-    let tensor = |layer: &str| {
-        json!([{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, 0]}}], "kwargs": {}}])
-    };
+    let tensor = |layer: &str| json!([{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, 0]}}], "kwargs": {}}]);
     let (code, said) = refused(|config| {
-        let layer = |name: &str, reads: Value| {
-            json!({"module": "keras.layers", "class_name": "ReLU", "config": {"name": name}, "name": name, "inbound_nodes": reads})
-        };
+        let layer = |name: &str, reads: Value| json!({"module": "keras.layers", "class_name": "ReLU", "config": {"name": name}, "name": name, "inbound_nodes": reads});
         let input = config["config"]["layers"][0].clone();
         config["class_name"] = json!("Functional");
         config["config"] = json!({
