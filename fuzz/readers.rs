@@ -127,7 +127,8 @@ fn hierarchy(bytes: &[u8]) {
     let path = Path::new("x.h5");
     if let Ok(open) = hdf5::File::open(path, bytes, &limits) {
         for object in open.paths().take(64) {
-            let _ = (open.array(object), open.texts(object, "model_config"), open.texts(object, "weight_names"));
+            let _ =
+                (open.array(object), open.texts(object, "model_config"), open.texts(object, "weight_names"));
         }
     }
     let _ = keras::read(path, bytes, Format::KerasH5, Some([3, 8, 8]), &limits);

@@ -78,7 +78,10 @@ impl<'f> Chunking<'f> {
                 3 => return Err(Fault::unread(at, "chunks listed in a fixed array (libver='latest')")),
                 4 => return Err(Fault::unread(at, "chunks listed in an extensible array (libver='latest')")),
                 5 => {
-                    return Err(Fault::unread(at, "chunks listed in a B-tree of version 2 (libver='latest')"));
+                    return Err(Fault::unread(
+                        at,
+                        "chunks listed in a B-tree of version 2 (libver='latest')",
+                    ));
                 }
                 k => return Err(Fault::bad(at, format!("chunks listed in the unknown index {k}"))),
             }

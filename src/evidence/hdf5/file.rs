@@ -52,7 +52,8 @@ impl<'a> File<'a> {
 
     /// As [`Self::paths`], those that begin with a text.
     pub fn below<'s>(&'s self, lead: &'s str) -> impl Iterator<Item = &'s str> {
-        let from = self.objects.range::<str, _>((std::ops::Bound::Included(lead), std::ops::Bound::Unbounded));
+        let from =
+            self.objects.range::<str, _>((std::ops::Bound::Included(lead), std::ops::Bound::Unbounded));
         from.map(|(path, _)| path.as_str()).take_while(move |p| p.starts_with(lead))
     }
 

@@ -159,7 +159,9 @@ fn leaves(schema: &[Element]) -> Result<Vec<Leaf>, Fault> {
         };
         *left -= 1;
         if out.len() >= COLUMNS || e.name.len() > NAME {
-            return Err(unread(format!("it has more than {COLUMNS} columns, or a name of more than {NAME} bytes")));
+            return Err(unread(format!(
+                "it has more than {COLUMNS} columns, or a name of more than {NAME} bytes"
+            )));
         }
         let mut leaf = outer.clone();
         leaf.path.push(e.name.clone());
