@@ -122,12 +122,11 @@ impl<'e> Reading<'e> {
             };
             if self.stack.is_none() {
                 let first = bytes(0)?;
-                let (size, reference) = match self.expect.shape {
-                    Some([_, h, w]) => ((h, w), "the model's input".to_owned()),
-                    None => {
-                        let size = size_of_bytes(first, path, self.limits).map_err(|e| at(0, e))?;
-                        (size, "the first image".to_owned())
-                    }
+                let (size, reference) = if let Some([_, h, w]) = self.expect.shape {
+                    ((h, w), "the model's input".to_owned())
+                } else {
+                    let size = size_of_bytes(first, path, self.limits).map_err(|e| at(0, e))?;
+                    (size, "the first image".to_owned())
                 };
                 self.stack = Some(Stack::new(size, reference, self.expect.shape.map(|s| s[0])));
             }
@@ -326,14 +325,12 @@ fn parts(stem: &str) -> (String, usize, Option<usize>) {
         let of = of.split('-').next()?;
         Some((split.to_owned(), k.parse().ok()?, of.parse().ok()?))
     });
-    match found {
-        Some((split, k, of)) => (split, k, Some(of)),
-        None => {
-            // `0000.parquet` in a folder of its split, as the hub converts them.
-            let number = stem.parse().ok();
-            (if number.is_some() { String::new() } else { stem.to_owned() }, number.unwrap_or(0), None)
-        }
+    if let Some((split, k, of)) = found {
+        return (split, k, Some(of));
     }
+    // `0000.parquet` in a folder of its split, as the hub converts them.
+    let number = stem.parse().ok();
+    (if number.is_some() { String::new() } else { stem.to_owned() }, number.unwrap_or(0), None)
 }
 
 #[cfg(test)]

@@ -91,9 +91,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Footer, Fault> {
     let (mut schema, mut out, mut last) = (Vec::new(), Footer::default(), 0);
     while let Some((field, kind)) = from.field(&mut last)? {
         match (field, kind) {
-            (2, LIST) => each(&mut from, |f| Ok(schema.push(element(f)?)))?,
-            (4, LIST) => each(&mut from, |f| Ok(out.groups.push(group(f)?)))?,
-            (5, LIST) => each(&mut from, |f| Ok(out.metadata.extend(pair(f)?)))?,
+            (2, LIST) => each(&mut from, |f| {
+                schema.push(element(f)?);
+                Ok(())
+            })?,
+            (4, LIST) => each(&mut from, |f| {
+                out.groups.push(group(f)?);
+                Ok(())
+            })?,
+            (5, LIST) => each(&mut from, |f| {
+                out.metadata.extend(pair(f)?);
+                Ok(())
+            })?,
             _ => from.skip(kind)?,
         }
     }
@@ -189,7 +198,10 @@ fn group(from: &mut Thrift) -> Result<Group, Fault> {
     let (mut out, mut last) = (Group::default(), 0);
     while let Some((field, kind)) = from.field(&mut last)? {
         match (field, kind) {
-            (1, LIST) => each(from, |f| Ok(out.chunks.push(chunk(f)?)))?,
+            (1, LIST) => each(from, |f| {
+                out.chunks.push(chunk(f)?);
+                Ok(())
+            })?,
             (3, 6) => out.rows = from.size()?,
             _ => from.skip(kind)?,
         }

@@ -38,6 +38,9 @@ pub struct File<'a> {
     pub metadata: Vec<(String, String)>,
 }
 
+/// Takes the values of a page.
+pub type Take<'t> = dyn FnMut(&[Option<Cell>]) -> Result<(), EvidenceError> + 't;
+
 /// What is wrong, before the place is known: stable code, reason.
 pub(crate) type Fault = (&'static str, String);
 
@@ -88,7 +91,7 @@ impl<'a> File<'a> {
         group: usize,
         leaf: usize,
         limits: &Limits,
-        take: &mut dyn FnMut(&[Option<Cell>]) -> Result<(), EvidenceError>,
+        take: &mut Take,
     ) -> Result<(), EvidenceError> {
         let name = self.leaves.get(leaf).map(|l| visible(&l.path.join("."))).unwrap_or_default();
         let place = format!("row group {group}, column '{name}'");

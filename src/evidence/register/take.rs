@@ -203,7 +203,7 @@ fn open(
             Ok(Payload::Pipeline)
         }
         Role::Training | Role::Clean | Role::Test | Role::Suspect => {
-            let loaded = dataset::load_file(&bytes, item.format, entry.role, expect, limits, progress)?;
+            let loaded = dataset::load_owned(bytes, item.format, entry.role, expect, limits, progress)?;
             item.facts.extend(loaded.facts);
             fits(&loaded.set, path, expect)?;
             Ok(Payload::Data(Box::new(loaded.set)))

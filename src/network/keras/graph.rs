@@ -173,7 +173,7 @@ fn network(path: &Path, e: &NetworkError) -> EvidenceError {
     }
 }
 
-impl<'a> Net<'a> {
+impl Net<'_> {
     /// The image as Keras takes it: of `rank` axes.
     fn enter(&mut self, image: &[usize], rank: usize) -> Result<Live, EvidenceError> {
         let &[c, h, w] = image else { return Ok(Live::plain(0)) };
@@ -234,7 +234,7 @@ impl<'a> Net<'a> {
             self.facts.insert(format!("{} outputs, the first ('{first}') is used", outputs.len()));
         }
         let wanted = (layer.clone(), *node);
-        self.functional(&layers, (entry, input), wanted, &scope, prefix, depth)
+        self.functional(&layers, (entry, input), &wanted, &scope, prefix, depth)
     }
 
     /// The calls that the wanted one depends on, each after what it reads.
@@ -242,7 +242,7 @@ impl<'a> Net<'a> {
         &mut self,
         layers: &[Layer],
         (entry, input): (&str, Live),
-        wanted: (String, usize),
+        wanted: &(String, usize),
         scope: &Scope,
         prefix: &str,
         depth: usize,
@@ -297,7 +297,7 @@ impl<'a> Net<'a> {
                 open.extend(needs);
             }
         }
-        done.get(&wanted).copied().ok_or_else(|| {
+        done.get(wanted).copied().ok_or_else(|| {
             EvidenceError::at(self.path, "output", "keras.config", "does not depend on the input")
         })
     }

@@ -211,13 +211,12 @@ fn normalization(net: &mut Net, call: &Call, v: Live) -> Result<Live, EvidenceEr
         return Err(net.unsupported(call, "with 'invert'"));
     }
     let given = |key: &str| call.set.floats(key).map_err(|r| net.fail(call, r));
-    let (mean, var) = match (given("mean")?, given("variance")?) {
-        (Some(mean), Some(var)) => (Array1::from(mean).into_dyn(), Array1::from(var).into_dyn()),
-        _ => {
-            let mut found = net.weights(call, &["mean|adapt_mean", "variance|adapt_variance"])?;
-            let var = found.pop().unwrap_or_default();
-            (found.pop().unwrap_or_default(), var)
-        }
+    let (mean, var) = if let (Some(mean), Some(var)) = (given("mean")?, given("variance")?) {
+        (Array1::from(mean).into_dyn(), Array1::from(var).into_dyn())
+    } else {
+        let mut found = net.weights(call, &["mean|adapt_mean", "variance|adapt_variance"])?;
+        let var = found.pop().unwrap_or_default();
+        (found.pop().unwrap_or_default(), var)
     };
     if mean.len() != var.len() {
         return Err(net.fail(call, "its mean and variance are of different lengths"));

@@ -68,12 +68,11 @@ fn windows(
     Ok(Windows { stride, dilation, padding })
 }
 
-/// The kernel and, where the layer has one, the bias.
-fn kernels(
-    net: &Net,
-    call: &Call,
-    roles: &[&str],
-) -> Result<(Vec<ArrayD<f32>>, Option<ArrayD<f32>>), EvidenceError> {
+/// Kernels, and the bias where there is one.
+type Kernels = (Vec<ArrayD<f32>>, Option<ArrayD<f32>>);
+
+/// The kernels and, where the layer has one, the bias.
+fn kernels(net: &Net, call: &Call, roles: &[&str]) -> Result<Kernels, EvidenceError> {
     let biased = call.set.flag("use_bias", true);
     let mut all = roles.to_vec();
     all.extend(biased.then_some("bias"));

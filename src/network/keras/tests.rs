@@ -1,4 +1,4 @@
-use crate::evidence::{Bytes, Format, InputSpec, Limits, ModelEntry, format, intake};
+use crate::evidence::{Bytes, Format, InputSpec, Limits, ModelEntry, Untrusted, format, intake};
 use crate::network::Model;
 use crate::network::load::open_model;
 use ndarray::Array4;
@@ -62,7 +62,7 @@ fn logits_are_those_of_keras_from_every_form_of_file() {
 fn a_rescaling_in_front_says_that_pixels_are_bytes() {
     let network = open("keras3-sequential.keras");
     assert_eq!((network.input.shape, network.input.range), ([3, 9, 8], [0.0, 255.0]));
-    let facts: Vec<&str> = network.facts.iter().map(|f| f.raw()).collect();
+    let facts: Vec<&str> = network.facts.iter().map(Untrusted::raw).collect();
     assert!(facts.iter().any(|f| f.contains("0 to 255")), "{facts:?}");
     assert!(facts[0].starts_with("Keras 3.") && facts[0].contains("Sequential"), "{facts:?}");
     assert_eq!(open("keras3-functional.h5").input.range, [0.0, 1.0]);
