@@ -68,6 +68,13 @@ pub(super) fn read(
             format!("is of class '{}'; Sequential and Functional models are read", visible(model.class));
         return Err(EvidenceError::at(path, "model", "keras.op.unknown", reason));
     }
+    // Code is named before anything else that may be wrong.
+    for layer in Layer::list(model.config).map_err(|reason| fail("model", reason))? {
+        if let Some(why) = layer.foreign() {
+            let place = format!("layer '{}'", visible(layer.name));
+            return Err(EvidenceError::at(path, place, "keras.op.unknown", format!("is {why}")));
+        }
+    }
     let shape = input_shape(&model).map_err(|reason| fail("input", reason))?;
     let open = |axis: usize, from: usize| {
         let known = shape.get(axis).copied().flatten().or_else(|| given.and_then(|g| g.get(from).copied()));
