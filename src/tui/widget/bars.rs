@@ -1,8 +1,9 @@
-//! One bar a row: mark, label, bar, number; the threshold as a thin line.
+//! One bar a row: mark, label, bar, number; the threshold as a thin line, and how far several runs lie apart as a range
+//! across the end of the bar.
 //!
 //! ```text
 //! ›  6  ███▍        ┊                 0.56
-//!  ! 7  ██████████████████████████    4.31
+//!  ! 7  ████████████████████├─┼──┤    4.31
 //!    8  ████████▊   ┊                 1.45
 //! ```
 
@@ -35,6 +36,20 @@ pub fn stroke(cells: f64) -> String {
     format!("{}{rest}", "█".repeat(whole))
 }
 
+/// The mark of a range from `low` to `high` cells across the end of a bar, and where it begins: `├──┼─┤`. `None` where it
+/// is no longer than a cell, and would hide the bar rather than say anything.
+fn range([low, high]: [f64; 2], end: f64, room: usize) -> Option<(usize, String)> {
+    let cell = |v: f64| (v.max(0.0) as usize).min(room.saturating_sub(1));
+    let (low, high, end) = (cell(low), cell(high), cell(end));
+    let mark = |at: usize| match at {
+        _ if at == low => '├',
+        _ if at == high => '┤',
+        _ if at == end => '┼',
+        _ => '─',
+    };
+    (high > low).then(|| (low, (low..=high).map(mark).collect()))
+}
+
 impl Widget for Bars<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let rows = usize::from(area.height);
@@ -49,7 +64,7 @@ impl Widget for Bars<'_> {
         let full = self
             .bars
             .iter()
-            .map(|b| b.value)
+            .flat_map(|b| [b.value].into_iter().chain(b.spread.into_iter().flatten()))
             .chain(self.threshold)
             .filter(|v| v.is_finite())
             .fold(0.0_f64, f64::max);
@@ -79,6 +94,11 @@ impl Widget for Bars<'_> {
                 put(start + at, "┊", self.theme.dim());
             }
             put(start, &stroke(cells(bar.value)), style);
+            if let Some((at, mark)) =
+                bar.spread.and_then(|ends| range(ends.map(cells), cells(bar.value), room))
+            {
+                put(start + at, &mark, style);
+            }
             let number = if bar.flagged { self.theme.alarm() } else { self.theme.text() };
             put(start + room + 1, &fit_right(&num(bar.value), values), number);
         }
@@ -92,8 +112,12 @@ mod tests {
     use crate::tui::widget::tests::drawn;
 
     fn bars(values: &[f64], threshold: f64) -> Vec<Bar> {
-        let bar =
-            |(i, &value): (usize, &f64)| Bar { label: i.to_string(), value, flagged: value > threshold };
+        let bar = |(i, &value): (usize, &f64)| Bar {
+            label: i.to_string(),
+            value,
+            flagged: value > threshold,
+            spread: None,
+        };
         values.iter().enumerate().map(bar).collect()
     }
 
@@ -106,6 +130,18 @@ mod tests {
             3,
         );
         assert_eq!(rows, ["   0  ██  ┊    1.00", " ! 1  ████████ 4.00", "›  2  ▌   ┊    0.25"]);
+    }
+
+    #[test]
+    fn several_starts_are_a_range_across_the_end() {
+        let mut bars = bars(&[8.0, 4.0, 4.0, 4.0], 9.0);
+        bars[1].spread = Some([2.0, 7.0]);
+        bars[2].spread = Some([3.9, 4.1]);
+        bars[3].spread = Some([-1.0, f64::INFINITY]);
+        let rows =
+            drawn(Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono) }, 19, 4);
+        let shown: Vec<&str> = rows.iter().map(|r| &r[6..]).collect();
+        assert_eq!(shown, ["████████ 8.00", "██├─┼──┤ 4.00", "███├┤    4.00", "├───┼──┤ 4.00"]);
     }
 
     #[test]

@@ -72,10 +72,11 @@ pub fn choices(figure: &Figure) -> usize {
 /// What the axes are, for the lower edge of the figure's frame.
 pub fn axes(figure: &Figure) -> String {
     match &figure.body {
-        Body::Bars { value_label, threshold: Some(t), .. } => {
-            format!("┊ threshold {} · {value_label}", num(*t))
+        Body::Bars { value_label, bars, threshold } => {
+            let line = threshold.map_or(String::new(), |t| format!("┊ threshold {} · ", num(t)));
+            let several = bars.iter().any(|b| b.spread.is_some());
+            format!("{line}{}{value_label}", if several { "├┤ several starts · " } else { "" })
         }
-        Body::Bars { value_label, .. } => value_label.clone(),
         Body::Scatter { x_label, y_label, .. } | Body::Lines { x_label, y_label, .. } => {
             format!("→ {x_label} · ↑ {y_label}")
         }
@@ -132,7 +133,10 @@ pub(super) mod tests {
             Body::Bars { value_label: label.clone(), bars: Vec::new(), threshold: Some(f64::NAN) },
             Body::Bars {
                 value_label: label.clone(),
-                bars: odd.iter().map(|&value| Bar { label: label.clone(), value, flagged: true }).collect(),
+                bars: odd
+                    .iter()
+                    .map(|&value| Bar { label: label.clone(), value, flagged: true, spread: None })
+                    .collect(),
                 threshold: Some(f64::INFINITY),
             },
             Body::Scatter { x_label: label.clone(), y_label: label.clone(), groups: Vec::new() },
