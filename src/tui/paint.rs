@@ -1,7 +1,10 @@
 //! The few strokes every pane is made of: framed boxes, cut lines, wrapped text, lists with a cursor, messages.
 
+use super::pixels::Picture;
 use super::text::{cut, cut_line, first_row, wrap};
 use super::theme::Theme;
+use super::widget::{FigureView, Gallery, Place, Thumbnails, well_formed};
+use crate::figure::{Body, Thumbnail};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -29,12 +32,47 @@ pub struct Painter<'a> {
     pub theme: Theme,
     /// Where a click hits what; the last entry that holds the point counts.
     pub hits: Vec<(Rect, Hit)>,
+    /// Where the terminal shows pixels: the images drawn so far that nothing covers.
+    pub pictures: Option<Vec<Picture>>,
 }
 
 impl<'a> Painter<'a> {
     /// A painter on a buffer.
     pub fn new(buf: &'a mut Buffer, theme: Theme) -> Self {
-        Self { buf, theme, hits: Vec::new() }
+        Self { buf, theme, hits: Vec::new(), pictures: None }
+    }
+
+    /// A figure in an area.
+    pub fn figure(&mut self, view: FigureView, area: Rect) {
+        let area = area.intersection(self.buf.area);
+        view.render(area, self.buf);
+        if let Body::Thumbnails { images } = &view.figure.body {
+            let row = Thumbnails { images, first: view.cursor.unwrap_or(0), theme: view.theme };
+            self.note(images, row.places(area));
+        }
+    }
+
+    /// Images side by side.
+    pub fn thumbnails(&mut self, row: Thumbnails, area: Rect) {
+        let area = area.intersection(self.buf.area);
+        row.render(area, self.buf);
+        self.note(row.images, row.places(area));
+    }
+
+    /// Images in rows and columns.
+    pub fn gallery(&mut self, gallery: Gallery, area: Rect) {
+        let area = area.intersection(self.buf.area);
+        gallery.render(area, self.buf);
+        self.note(gallery.images, gallery.places(area));
+    }
+
+    /// Notes which images stand where, for pixels over their cells.
+    fn note(&mut self, images: &[Thumbnail], places: Vec<Place>) {
+        let Some(pictures) = &mut self.pictures else { return };
+        for place in places {
+            let image = images.get(place.image).filter(|i| well_formed(i) && !place.area.is_empty());
+            pictures.extend(image.map(|image| Picture { area: place.area, image: image.clone() }));
+        }
     }
 
     /// A framed box with a title above and a note below, each cut to the frame; the space inside.
@@ -64,6 +102,10 @@ impl<'a> Painter<'a> {
     pub fn overlay(&mut self, area: Rect, width: u16, height: u16, title: &str, below: &str) -> Rect {
         let at = area.centered(width.min(area.width).into(), height.min(area.height).into());
         Clear.render(at, self.buf);
+        if let Some(pictures) = &mut self.pictures {
+            // Of what is partly covered the half blocks are seen.
+            pictures.retain(|p| !p.area.intersects(at));
+        }
         self.frame(at, title, below, true)
     }
 

@@ -9,6 +9,7 @@ use super::export::{Exporter, Pending};
 use super::overlay::{self, Mode};
 use super::paint::{Hit, Painter};
 use super::picker::Entry;
+use super::pixels::Picture;
 use super::screen;
 use super::source::{Request, Source};
 use super::sweep::sweep;
@@ -67,6 +68,9 @@ pub struct App {
     others: Vec<Entry>,
     comparing: Option<Receiver<Result<Mode, String>>>,
     frozen: bool,
+    /// Whether the terminal shows pixels, and which images it is to show.
+    pixels: bool,
+    pictures: Vec<Picture>,
     /// Whether something happened that a held screen does not show.
     missed: bool,
     pub(super) message: Option<Message>,
@@ -108,6 +112,8 @@ impl App {
             others: Vec::new(),
             comparing: None,
             frozen: false,
+            pixels: false,
+            pictures: Vec::new(),
             missed: false,
             message,
             exporter,
@@ -126,6 +132,18 @@ impl App {
     pub fn with(mut self, keys: Arc<Keymap>, others: Vec<Entry>) -> Self {
         (self.keys, self.others) = (keys, others);
         self
+    }
+
+    /// For a terminal that shows pixels.
+    #[must_use]
+    pub fn pixels(mut self, on: bool) -> Self {
+        self.pixels = on;
+        self
+    }
+
+    /// The images of the last picture drawn that are to be shown as pixels; their cells are blank.
+    pub fn pictures(&self) -> &[Picture] {
+        &self.pictures
     }
 
     /// What panes see.
@@ -220,6 +238,7 @@ impl App {
         let area = frame.area();
         let formats = self.exporter.as_ref().map_or(&[][..], |e| e.formats());
         let mut painter = Painter::new(frame.buffer_mut(), self.theme);
+        painter.pictures = self.pixels.then(Vec::new);
         let most = screen::draw(
             &self.view(),
             &mut painter,
@@ -232,8 +251,12 @@ impl App {
                 others: &self.others,
             },
         );
-        let hits = painter.hits;
+        let (hits, pictures) = (painter.hits, painter.pictures.unwrap_or_default());
         self.hits = hits;
+        for cell in pictures.iter().flat_map(|p| p.area.positions()) {
+            frame.buffer_mut()[cell].reset();
+        }
+        self.pictures = pictures;
         self.most = most;
         if let Some(at) = self.mode.place() {
             *at = (*at).min(most);

@@ -83,7 +83,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
             let rest =
                 Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner }.intersection(inner);
             if let Body::Thumbnails { images } = &f.body {
-                Gallery { images, cursor: zoom.cursor, theme: view.theme }.render(rest, p.buf);
+                p.gallery(Gallery { images, cursor: zoom.cursor, theme: view.theme }, rest);
                 return images.len().saturating_sub(1);
             }
             if let Body::Scatter { groups, .. } = &f.body {
@@ -95,7 +95,7 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
             };
             let f = sorted.as_ref().unwrap_or(f);
             let chosen = (choices(f) > 0).then_some(zoom.cursor);
-            FigureView { figure: f, theme: view.theme, cursor: chosen }.render(rest, p.buf);
+            p.figure(FigureView { figure: f, theme: view.theme, cursor: chosen }, rest);
             choices(f).saturating_sub(1)
         }
         Shown::Broken(why) => {
@@ -153,7 +153,7 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], zoom: &Zo
     match sample.map(|s| view.sample(s)) {
         Some(Some(image)) => {
             let images = [image];
-            Thumbnails { images: &images, first: 0, theme: view.theme }.render(below, p.buf);
+            p.thumbnails(Thumbnails { images: &images, first: 0, theme: view.theme }, below);
         }
         Some(None) => {
             let why = if view.read_only() {

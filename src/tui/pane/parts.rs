@@ -16,7 +16,6 @@ use crate::tui::widget::{FigureView, axes};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 /// Frames a box of the pane on the screen.
 pub(super) fn frame(view: &View, p: &mut Painter, area: Rect, slot: Slot, title: &str, below: &str) -> Rect {
@@ -61,9 +60,9 @@ pub(super) fn figure(view: &View, p: &mut Painter, area: Rect, slot: Slot, fallb
                 } else {
                     cursor
                 };
-                FigureView { figure: &figure, theme: view.theme, cursor: at }.render(inner, p.buf);
+                p.figure(FigureView { figure: &figure, theme: view.theme, cursor: at }, inner);
             } else {
-                FigureView { figure: f, theme: view.theme, cursor }.render(inner, p.buf);
+                p.figure(FigureView { figure: f, theme: view.theme, cursor }, inner);
             }
         }
         Shown::Broken(why) => p.message(

@@ -13,7 +13,8 @@ pub use heat::Heat;
 pub use histogram::Histogram;
 pub use lines::Lines;
 pub use scatter::{CLOSEST, Scatter, flat};
-pub use thumbnails::{Gallery, Thumbnails};
+pub(super) use thumbnails::well_formed;
+pub use thumbnails::{Gallery, Place, Thumbnails};
 
 use super::text::{count, num};
 use super::theme::Theme;
