@@ -4,7 +4,6 @@ use super::{App, Next, moved};
 use crate::case::diff::diff;
 use crate::case::{Judgement, Session, Topic};
 use crate::evidence::text::visible;
-use crate::figure::Body;
 use crate::tui::command::{Action, Motion};
 use crate::tui::drill;
 use crate::tui::export::Pending;
@@ -173,17 +172,19 @@ impl App {
         self.over(mode);
     }
 
-    /// Comes closer to the chosen point of a scatter that has the whole screen, or goes back.
+    /// Comes closer to a figure, or goes back; from a pane, to the figure of its box.
     fn approach(&mut self, closer: bool) {
-        let view = self.view();
-        let scatter = |zoom: &Zoom| {
-            let shown = view.marked(&zoom.figure.0, &zoom.figure.1);
-            shown.figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
-        };
-        let here = matches!(&self.mode, Mode::Zoom(zoom) if scatter(zoom));
-        match &mut self.mode {
-            Mode::Zoom(zoom) if here => zoom.approach(closer),
-            _ => self.say(Err("only a scatter on the whole screen comes closer".into())),
+        if !matches!(self.mode, Mode::Zoom(_)) {
+            self.zoom();
+        }
+        let Mode::Zoom(zoom) = &self.mode else { return };
+        let mut zoom = zoom.clone();
+        let shown = self.view().marked(&zoom.figure.0, &zoom.figure.1);
+        let moved = shown.figure().is_some_and(|f| zoom.approach(f, closer));
+        self.mode = Mode::Zoom(zoom);
+        if !moved {
+            let words = if closer { "this is as close as it goes" } else { "this is the whole of it" };
+            self.say(Ok(words.into()));
         }
     }
 

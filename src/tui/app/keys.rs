@@ -135,6 +135,14 @@ impl App {
 
     fn move_in_overlay(&mut self, motion: Motion) {
         let most = self.most;
+        if let Mode::Zoom(zoom) = &self.mode {
+            let mut zoom = zoom.clone();
+            let shown = self.view().marked(&zoom.figure.0, &zoom.figure.1);
+            if shown.figure().is_some_and(|f| zoom.slide(f, motion)) {
+                self.mode = Mode::Zoom(zoom);
+                return;
+            }
+        }
         if let Mode::Zoom(Zoom { figure, .. }) = &self.mode
             && matches!(motion, Motion::Left | Motion::Right)
         {

@@ -2,7 +2,6 @@
 
 use super::Group::{Look, Program, Replay, Work};
 use super::{Action, Chord, Command, Group, Motion, ch, code, ctrl};
-use crate::figure::Body;
 use crate::tui::pane::Pane;
 use crate::tui::source::Step;
 use crate::tui::standing::Standing;
@@ -87,10 +86,10 @@ pub static COMMANDS: &[Command] = &[
         &[ch('+'), ch('=')],
         Look,
         Action::Approach(true),
-        can_approach,
-        "closer to the chosen point of a scatter",
+        can_zoom,
+        "closer to a picture: to the chosen point, to a part that arrows move",
     ),
-    row("farther", &[ch('-')], Look, Action::Approach(false), can_approach, "and back"),
+    row("farther", &[ch('-')], Look, Action::Approach(false), can_zoom, "and back"),
     row("numbers", &[ch('#')], Look, Action::Numbers, can_zoom, "a picture's numbers, and back"),
     row(
         "filter",
@@ -270,17 +269,6 @@ fn not_last(view: &View) -> Result<(), String> {
 
 fn can_open(view: &View) -> Result<(), String> {
     if view.subject().is_some() { Ok(()) } else { Err("nothing is chosen here".into()) }
-}
-
-fn can_approach(view: &View) -> Result<(), String> {
-    let scatter = |(id, name): &(String, String)| {
-        view.marked(id, name).figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
-    };
-    if view.all_figures().iter().any(scatter) {
-        Ok(())
-    } else {
-        Err("no scatter yet: procedures make them".into())
-    }
 }
 
 fn can_zoom(view: &View) -> Result<(), String> {

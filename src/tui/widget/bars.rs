@@ -27,6 +27,8 @@ pub struct Bars<'a> {
     pub cursor: Option<usize>,
     /// Colours.
     pub theme: Theme,
+    /// How often the axis is halved, so that short bars can be told apart; bars that go beyond it end in `▸`.
+    pub power: u8,
 }
 
 /// A bar of so many cells, to an eighth.
@@ -67,11 +69,12 @@ impl Widget for Bars<'_> {
             .flat_map(|b| [b.value].into_iter().chain(b.spread.into_iter().flatten()))
             .chain(self.threshold)
             .filter(|v| v.is_finite())
-            .fold(0.0_f64, f64::max);
+            .fold(0.0_f64, f64::max)
+            / f64::from(1u32 << self.power.min(super::CLOSEST));
         let cells = |v: f64| if full > 0.0 { (v / full).clamp(0.0, 1.0) * room as f64 } else { 0.0 };
         let line = self
             .threshold
-            .filter(|t| t.is_finite())
+            .filter(|t| t.is_finite() && (self.power == 0 || *t <= full))
             .map(|t| cells(t).min(room.saturating_sub(1) as f64) as usize);
         for (i, bar) in self.bars.iter().enumerate().skip(first).take(rows) {
             let y = area.y + (i - first) as u16;
@@ -99,6 +102,9 @@ impl Widget for Bars<'_> {
             {
                 put(start + at, &mark, style);
             }
+            if self.power > 0 && bar.value > full && room > 0 {
+                put(start + room - 1, "▸", style);
+            }
             let number = if bar.flagged { self.theme.alarm() } else { self.theme.text() };
             put(start + room + 1, &fit_right(&num(bar.value), values), number);
         }
@@ -125,7 +131,13 @@ mod tests {
     fn flagged_bars_carry_a_mark_and_others_show_the_line() {
         let bars = bars(&[1.0, 4.0, 0.25], 2.0);
         let rows = drawn(
-            Bars { bars: &bars, threshold: Some(2.0), cursor: Some(2), theme: Theme::of(Depth::Mono) },
+            Bars {
+                bars: &bars,
+                threshold: Some(2.0),
+                cursor: Some(2),
+                theme: Theme::of(Depth::Mono),
+                power: 0,
+            },
             19,
             3,
         );
@@ -138,10 +150,22 @@ mod tests {
         bars[1].spread = Some([2.0, 7.0]);
         bars[2].spread = Some([3.9, 4.1]);
         bars[3].spread = Some([-1.0, f64::INFINITY]);
-        let rows =
-            drawn(Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono) }, 19, 4);
+        let rows = drawn(
+            Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono), power: 0 },
+            19,
+            4,
+        );
         let shown: Vec<&str> = rows.iter().map(|r| &r[6..]).collect();
         assert_eq!(shown, ["████████ 8.00", "██├─┼──┤ 4.00", "███├┤    4.00", "├───┼──┤ 4.00"]);
+    }
+
+    #[test]
+    fn a_closer_axis_shows_the_short_bars_and_where_the_long_ones_go_on() {
+        let bars = bars(&[1.0, 8.0], 9.0);
+        let near =
+            Bars { bars: &bars, threshold: Some(9.0), cursor: None, theme: Theme::of(Depth::Mono), power: 2 };
+        let shown: Vec<String> = drawn(near, 19, 2).iter().map(|r| r.chars().skip(6).collect()).collect();
+        assert_eq!(shown, ["███▌     1.00", "███████▸ 8.00"]);
     }
 
     #[test]
@@ -149,7 +173,13 @@ mod tests {
         let bars = bars(&[1.0; 43], 2.0);
         for cursor in [0, 7, 42, 900] {
             let rows = drawn(
-                Bars { bars: &bars, threshold: None, cursor: Some(cursor), theme: Theme::of(Depth::Mono) },
+                Bars {
+                    bars: &bars,
+                    threshold: None,
+                    cursor: Some(cursor),
+                    theme: Theme::of(Depth::Mono),
+                    power: 0,
+                },
                 24,
                 5,
             );
@@ -160,8 +190,11 @@ mod tests {
     #[test]
     fn infinite_values_fill_the_bar_and_nan_has_none() {
         let bars = bars(&[f64::INFINITY, f64::NAN, -3.0, 1.0], 2.0);
-        let rows =
-            drawn(Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono) }, 17, 4);
+        let rows = drawn(
+            Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono), power: 0 },
+            17,
+            4,
+        );
         assert_eq!(
             rows,
             [" ! 0  █████   inf", "   1          nan", "   2        -3.00", "   3  █████  1.00"]

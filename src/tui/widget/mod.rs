@@ -2,6 +2,7 @@
 //! infinities included), draws nothing where there is no room, and says in words what colour alone would carry.
 
 mod bars;
+mod closer;
 mod heat;
 mod histogram;
 mod lines;
@@ -9,10 +10,11 @@ mod scatter;
 mod thumbnails;
 
 pub use bars::{Bars, stroke};
+pub use closer::{CLOSEST, Closeup, closest, neighbour, part, slides};
 pub use heat::Heat;
 pub use histogram::Histogram;
 pub use lines::Lines;
-pub use scatter::{CLOSEST, Scatter, flat};
+pub use scatter::{Scatter, flat};
 pub(super) use thumbnails::well_formed;
 pub use thumbnails::{Gallery, Place, Thumbnails};
 
@@ -43,7 +45,7 @@ impl Widget for FigureView<'_> {
         let Self { figure, theme, cursor } = self;
         match &figure.body {
             Body::Bars { bars, threshold, .. } => {
-                Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf);
+                Bars { bars, threshold: *threshold, cursor, theme, power: 0 }.render(area, buf);
             }
             Body::Scatter { groups, .. } => Scatter { groups, theme, cursor, power: 0 }.render(area, buf),
             Body::Lines { series, .. } => Lines { series, theme }.render(area, buf),
