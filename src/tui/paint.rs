@@ -32,6 +32,10 @@ pub struct Painter<'a> {
     pub theme: Theme,
     /// Where a click hits what; the last entry that holds the point counts.
     pub hits: Vec<(Rect, Hit)>,
+    /// Words that are looked for in scrolled texts, in lower case; empty: none.
+    pub sought: String,
+    /// The lines that hold them.
+    pub matches: Vec<usize>,
     /// Where the terminal shows pixels: the images drawn so far that nothing covers.
     pub pictures: Option<Vec<Picture>>,
 }
@@ -39,7 +43,7 @@ pub struct Painter<'a> {
 impl<'a> Painter<'a> {
     /// A painter on a buffer.
     pub fn new(buf: &'a mut Buffer, theme: Theme) -> Self {
-        Self { buf, theme, hits: Vec::new(), pictures: None }
+        Self { buf, theme, hits: Vec::new(), sought: String::new(), matches: Vec::new(), pictures: None }
     }
 
     /// A figure in an area.
@@ -128,12 +132,23 @@ impl<'a> Painter<'a> {
         row + lines.len()
     }
 
-    /// Already broken lines, scrolled, with a scrollbar where they do not fit.
+    /// Already broken lines, scrolled, with a scrollbar where they do not fit. Those that hold what is looked for stand out.
     pub fn scrolled(&mut self, area: Rect, lines: &[Line<'_>], scroll: usize) {
         let rows = usize::from(area.height);
         let top = scroll.min(lines.len().saturating_sub(rows));
+        if !self.sought.is_empty() {
+            let holds = |line: &Line| {
+                let text: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
+                text.to_lowercase().contains(&self.sought)
+            };
+            self.matches = (0..lines.len()).filter(|&i| holds(&lines[i])).collect();
+        }
         for (i, line) in lines.iter().skip(top).take(rows).enumerate() {
             self.line(area, i, line.clone());
+            if self.matches.contains(&(top + i)) {
+                let row = Rect { y: area.y + i as u16, height: 1, ..area };
+                self.buf.set_style(row.intersection(self.buf.area), self.theme.selected(true));
+            }
         }
         if lines.len() > rows && rows > 2 && area.width > 2 {
             let mut state = ScrollbarState::new(lines.len().saturating_sub(rows)).position(top);

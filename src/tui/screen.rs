@@ -209,6 +209,15 @@ fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
     let theme = view.theme;
     let room = usize::from(area.width);
     let mut spans: Vec<Span> = Vec::new();
+    if let Mode::Find { text, .. } = extra.mode {
+        let typed = cut_start(&visible(text), room.saturating_sub(50));
+        spans.push(Span::styled(" /", theme.key()));
+        spans.push(Span::raw(format!("{typed}▏  ")));
+        let words = if text.is_empty() { "enter: the next place · esc" } else { "enter keeps it · esc: not any more" };
+        spans.push(Span::styled(words, theme.dim()));
+        p.line(area, 0, Line::from(spans));
+        return;
+    }
     if let Mode::Filter { text } = extra.mode {
         let typed = cut_start(&visible(text), room.saturating_sub(44));
         spans.push(Span::styled(" /", theme.key()));

@@ -64,6 +64,10 @@ impl App {
             Action::Copy(full) => return self.copy(*full),
             Action::Compare => self.over(Mode::Compare { text: String::new(), cursor: 0 }),
             Action::Guide => self.over(Mode::Guide { scroll: 0 }),
+            Action::Filter if self.mode.readable() => {
+                let under = Box::new(std::mem::take(&mut self.mode));
+                self.mode = Mode::Find { text: String::new(), under };
+            }
             Action::Filter => {
                 let text = self.view().choice(self.ui.slot()).0.to_owned();
                 self.mode = Mode::Filter { text };
@@ -224,9 +228,41 @@ impl App {
 
     /// While a filter is typed its rows follow.
     pub(super) fn refilter(&mut self) {
-        if let Mode::Filter { text } = &self.mode {
-            let text = text.clone();
-            self.set_filter(&text);
+        match &mut self.mode {
+            Mode::Filter { text } => {
+                let text = text.clone();
+                self.set_filter(&text);
+            }
+            Mode::Find { text, under } if *text != self.sought && !text.is_empty() => {
+                self.sought.clone_from(text);
+                self.seek = under.place().map(|at| *at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows the line that was looked for, once a picture has told which hold the words; round from the end.
+    pub(super) fn find_next(&mut self) {
+        let Some(from) = self.seek.take() else { return };
+        let next = self.matches.iter().find(|&&line| line >= from).or(self.matches.first()).copied();
+        match next {
+            Some(line) => {
+                let to = line.min(self.most);
+                if let Some(at) = self.mode.place() {
+                    *at = to;
+                }
+                self.changed = true;
+            }
+            None => self.say(Err(format!("nothing here says {}", visible(&self.sought)))),
+        }
+    }
+
+    /// `enter` on words to look for: what was typed is shown already; nothing typed means the next place.
+    pub(super) fn found(&mut self, text: &str, under: Mode) {
+        self.mode = under;
+        if text.is_empty() {
+            let at = self.mode.place().map(|at| *at).unwrap_or_default();
+            self.seek = (!self.sought.is_empty()).then_some(at + 1);
         }
     }
 

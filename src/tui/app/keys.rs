@@ -47,6 +47,11 @@ impl App {
         if away && matches!(self.mode, Mode::Filter { .. }) {
             self.set_filter("");
         }
+        if away && let Mode::Find { under, .. } = &mut self.mode {
+            self.mode = std::mem::take(under.as_mut());
+            self.sought.clear();
+            return Next::Stay;
+        }
         match (chord.0, command) {
             _ if away => self.back(),
             (_, Some(Action::Suspend)) => return Next::Suspend,
@@ -95,6 +100,7 @@ impl App {
         let figure = matches!(self.mode, Mode::Zoom(_));
         let page = matches!(self.mode, Mode::Detail { .. });
         match action {
+            Action::Filter => self.mode.readable(),
             Action::Numbers | Action::Sort | Action::Export | Action::Approach(_) => figure,
             Action::Note
             | Action::NoteCase
@@ -174,7 +180,8 @@ impl App {
                 | Mode::Goto { text }
                 | Mode::Judge { text, .. }
                 | Mode::Tag { text, .. }
-                | Mode::Filter { text },
+                | Mode::Filter { text }
+                | Mode::Find { text, .. },
                 _,
             ) => edit(text, code, plain),
             (Mode::Palette { query: text, cursor } | Mode::Compare { text, cursor }, _)
@@ -211,6 +218,7 @@ impl App {
             Mode::Judge { about, choice, text } => self.judge(about, choice, &text),
             Mode::Tag { about, text } => self.tag(about, &text),
             Mode::Filter { text } => self.set_filter(&text),
+            Mode::Find { text, under } => self.found(&text, *under),
             Mode::Compare { text, cursor } => {
                 self.back();
                 let found = overlay::fitting(&self.others, &text).get(cursor).map(|e| e.path.clone());

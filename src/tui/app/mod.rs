@@ -68,6 +68,11 @@ pub struct App {
     others: Vec<Entry>,
     comparing: Option<Receiver<Result<Mode, String>>>,
     frozen: bool,
+    /// The words looked for in the text on top, and from which line the next of them is to be shown.
+    pub(super) sought: String,
+    pub(super) seek: Option<usize>,
+    /// Lines that hold them, as last drawn.
+    pub(super) matches: Vec<usize>,
     /// Whether the terminal shows pixels, and which images it is to show.
     pixels: bool,
     pictures: Vec<Picture>,
@@ -112,6 +117,9 @@ impl App {
             others: Vec::new(),
             comparing: None,
             frozen: false,
+            sought: String::new(),
+            seek: None,
+            matches: Vec::new(),
             pixels: false,
             pictures: Vec::new(),
             missed: false,
@@ -239,6 +247,7 @@ impl App {
         let formats = self.exporter.as_ref().map_or(&[][..], |e| e.formats());
         let mut painter = Painter::new(frame.buffer_mut(), self.theme);
         painter.pictures = self.pixels.then(Vec::new);
+        painter.sought = self.sought.to_lowercase();
         let most = screen::draw(
             &self.view(),
             &mut painter,
@@ -251,8 +260,10 @@ impl App {
                 others: &self.others,
             },
         );
-        let (hits, pictures) = (painter.hits, painter.pictures.unwrap_or_default());
+        let Painter { hits, pictures, matches, .. } = painter;
+        let pictures = pictures.unwrap_or_default();
         self.hits = hits;
+        self.matches = matches;
         for cell in pictures.iter().flat_map(|p| p.area.positions()) {
             frame.buffer_mut()[cell].reset();
         }
@@ -261,6 +272,7 @@ impl App {
         if let Some(at) = self.mode.place() {
             *at = (*at).min(most);
         }
+        self.find_next();
         sweep(frame.buffer_mut());
         symbols::finish(frame.buffer_mut(), self.theme);
     }
@@ -269,6 +281,7 @@ impl App {
     pub(super) fn over(&mut self, mode: Mode) {
         /// Deeper than any way through the figures; a way round in circles forgets its start.
         const DEEPEST: usize = 64;
+        self.sought.clear();
         let below = std::mem::replace(&mut self.mode, mode);
         if below != Mode::Browse {
             if self.trail.len() >= DEEPEST {
@@ -280,11 +293,13 @@ impl App {
 
     /// Closes the overlay on top.
     pub(super) fn back(&mut self) {
+        self.sought.clear();
         self.mode = self.trail.pop().unwrap_or_default();
     }
 
     /// Closes everything that lies over the panes.
     pub(super) fn browse(&mut self) {
+        self.sought.clear();
         self.trail.clear();
         self.mode = Mode::Browse;
     }
@@ -305,6 +320,7 @@ impl App {
                     | Mode::Judge { text, .. }
                     | Mode::Tag { text, .. }
                     | Mode::Filter { text }
+                    | Mode::Find { text, .. }
                     | Mode::Compare { text, .. } => type_in(text, &flat),
                     Mode::Palette { query, .. } => type_in(query, &flat),
                     _ => {}

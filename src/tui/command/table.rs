@@ -97,7 +97,7 @@ pub static COMMANDS: &[Command] = &[
         Look,
         Action::Filter,
         can_filter,
-        "only rows with these words; with !, without them",
+        "only rows with these words (!: without); in a text, where they are",
     )
     .bar(7, "filter"),
     row("sort", &[ch('s')], Look, Action::Sort, can_sort, "rows or bars in another order"),
