@@ -205,6 +205,19 @@ fn job_line(view: &View, job: &LiveJob, room: usize) -> Vec<Span<'static>> {
     ]
 }
 
+/// The commands of the bottom bar while a picture or a text lies on top: those that do something there.
+fn over(mode: &Mode) -> Option<&'static [&'static str]> {
+    match mode {
+        Mode::Zoom(zoom) if zoom.rows => Some(&["back", "numbers", "filter", "export", "note", "help"]),
+        Mode::Zoom(_) => {
+            Some(&["back", "closer", "farther", "numbers", "sort", "export", "note", "copy", "help"])
+        }
+        Mode::Detail { .. } => Some(&["back", "filter", "verdict", "note", "tag", "copy", "help"]),
+        mode if mode.readable() => Some(&["back", "filter", "help"]),
+        _ => None,
+    }
+}
+
 fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
     let theme = view.theme;
     let room = usize::from(area.width);
@@ -213,7 +226,11 @@ fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
         let typed = cut_start(&visible(text), room.saturating_sub(50));
         spans.push(Span::styled(" /", theme.key()));
         spans.push(Span::raw(format!("{typed}▏  ")));
-        let words = if text.is_empty() { "enter: the next place · esc" } else { "enter keeps it · esc: not any more" };
+        let words = if text.is_empty() {
+            "enter: the next place · esc"
+        } else {
+            "enter keeps it · esc: not any more"
+        };
         spans.push(Span::styled(words, theme.dim()));
         p.line(area, 0, Line::from(spans));
         return;
@@ -240,8 +257,14 @@ fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
         spans.push(Span::styled(" writing the report…", theme.busy()));
     }
     let mut used: usize = spans.iter().map(Span::width).sum();
-    let mut bar: Vec<_> = COMMANDS.iter().filter(|c| c.bar > 0 && (c.valid)(view).is_ok()).collect();
-    bar.sort_by_key(|c| c.bar);
+    let mut bar: Vec<_> = match over(extra.mode) {
+        Some(ids) => ids.iter().filter_map(|id| COMMANDS.iter().find(|c| c.id == *id)).collect(),
+        None => {
+            let mut bar: Vec<_> = COMMANDS.iter().filter(|c| c.bar > 0 && (c.valid)(view).is_ok()).collect();
+            bar.sort_by_key(|c| c.bar);
+            bar
+        }
+    };
     // The way to all other keys is always there.
     let last = bar.pop();
     let hint = |c: &super::command::Command| {

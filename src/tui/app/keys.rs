@@ -36,6 +36,8 @@ impl App {
     }
 
     fn overlay_key(&mut self, chord: Chord) -> Next {
+        // What was refused before is no answer to this key.
+        self.message = self.message.take().filter(|m| !m.refused);
         let found = self.keys.find(chord);
         let command = found.map(|c| &c.action);
         let motion = match command {
@@ -73,6 +75,11 @@ impl App {
                 Some(id) => self.request(Request::Run(id)),
                 None => self.say(Err("only what stopped or failed can be run again here".into())),
             },
+            (_, Some(Action::Pane(pane))) => {
+                let pane = *pane;
+                self.browse();
+                self.ui.pane = pane;
+            }
             (_, Some(action)) if self.acts_over(action) => return self.act_over(&action.clone()),
             _ => {
                 if let Some(motion) = motion {
