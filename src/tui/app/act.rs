@@ -90,8 +90,11 @@ impl App {
                 self.say(Err("no report writer here: `laocoon report` writes one from the session".into()));
             }
             Action::Export => {
-                let figure = if let Mode::Zoom(zoom) = &self.mode { Some(zoom.figure.clone()) } else { None };
-                self.over(Mode::Export { cursor: 0, figure });
+                let (reports, figure) = match &self.mode {
+                    Mode::Zoom(zoom) => (false, Some(zoom.figure.clone())),
+                    _ => (true, self.boxed()),
+                };
+                self.over(Mode::Export { cursor: 0, reports, figure });
             }
             Action::Step(step) => self.step(*step),
             Action::Goto => self.mode = Mode::Goto { text: String::new() },
@@ -248,6 +251,7 @@ impl App {
         match next {
             Some(line) => {
                 let to = line.min(self.most);
+                self.last = line;
                 if let Some(at) = self.mode.place() {
                     *at = to;
                 }
@@ -261,8 +265,8 @@ impl App {
     pub(super) fn found(&mut self, text: &str, under: Mode) {
         self.mode = under;
         if text.is_empty() {
-            let at = self.mode.place().map(|at| *at).unwrap_or_default();
-            self.seek = (!self.sought.is_empty()).then_some(at + 1);
+            // From the line itself, not from the top of the screen: the end of a text does not come to the top.
+            self.seek = (!self.sought.is_empty()).then_some(self.last + 1);
         }
     }
 
@@ -292,11 +296,15 @@ impl App {
         }
     }
 
-    pub(super) fn zoom(&mut self) {
+    /// The figure of the box that has the focus, if there is one to show.
+    fn boxed(&self) -> Option<(String, String)> {
         let view = self.view();
-        let all = view.all_figures();
-        let here = self.ui.slot().figure(&view).map(|(id, name)| (id.to_owned(), name));
-        let figure = here.filter(|f| all.contains(f)).or_else(|| all.first().cloned());
+        let (id, name) = self.ui.slot().figure(&view)?;
+        view.figure(id, &name).figure().is_some().then(|| (id.to_owned(), name))
+    }
+
+    pub(super) fn zoom(&mut self) {
+        let figure = self.boxed().or_else(|| self.view().all_figures().first().cloned());
         if let Some(figure) = figure {
             let zoom = self.zoomed(figure);
             self.over(Mode::Zoom(zoom));
@@ -318,14 +326,16 @@ impl App {
         zoom
     }
 
-    pub(super) fn export(&mut self, cursor: usize, figure: Option<(String, String)>) {
+    pub(super) fn export(&mut self, cursor: usize, reports: bool, figure: Option<(String, String)>) {
         let Some(exporter) = self.exporter.clone() else { return };
         if self.pending.is_some() {
             self.say(Err("something is being written already".into()));
             return;
         }
         let state = Arc::clone(&self.state);
-        let pending = match figure {
+        // Reports come first, pictures behind them.
+        let before = if reports { exporter.formats().len() } else { 0 };
+        let pending = match figure.filter(|_| cursor >= before) {
             None => exporter.formats().get(cursor).copied().map(|format| {
                 let exporter = Arc::clone(&exporter);
                 Pending::start(format, format!("{format} report"), move || exporter.export(format, &state))
@@ -333,7 +343,7 @@ impl App {
             Some((id, name)) => {
                 let shown = self.view().figure(&id, &name);
                 let picture = shown.figure().cloned();
-                picture.zip(PICTURES.get(cursor).copied()).map(|(picture, format)| {
+                picture.zip(PICTURES.get(cursor - before).copied()).map(|(picture, format)| {
                     let words = format!("{format} of {id} {name}");
                     let name = format!("{id}-{name}");
                     Pending::start(format, words, move || exporter.picture(&name, format, &picture))

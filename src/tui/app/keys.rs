@@ -237,9 +237,9 @@ impl App {
                 }
             }
             Mode::Goto { text } => self.request(Request::Go(text)),
-            Mode::Export { cursor, figure } => {
+            Mode::Export { cursor, reports, figure } => {
                 self.back();
-                self.export(cursor, figure);
+                self.export(cursor, reports, figure);
             }
             Mode::Quit => return Next::Leave,
             Mode::Palette { query, cursor } => {

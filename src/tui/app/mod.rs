@@ -71,6 +71,8 @@ pub struct App {
     /// The words looked for in the text on top, and from which line the next of them is to be shown.
     pub(super) sought: String,
     pub(super) seek: Option<usize>,
+    /// The line that was found last.
+    pub(super) last: usize,
     /// Lines that hold them, as last drawn.
     pub(super) matches: Vec<usize>,
     /// Whether the terminal shows pixels, and which images it is to show.
@@ -119,6 +121,7 @@ impl App {
             frozen: false,
             sought: String::new(),
             seek: None,
+            last: 0,
             matches: Vec::new(),
             pixels: false,
             pictures: Vec::new(),

@@ -87,7 +87,7 @@ pub static COMMANDS: &[Command] = &[
         Look,
         Action::Approach(true),
         can_zoom,
-        "closer to a picture: to the chosen point, to a part that arrows move",
+        "closer to a picture; arrows then move what is seen",
     ),
     row("farther", &[ch('-')], Look, Action::Approach(false), can_zoom, "and back"),
     row("numbers", &[ch('#')], Look, Action::Numbers, can_zoom, "a picture's numbers, and back"),
@@ -97,7 +97,7 @@ pub static COMMANDS: &[Command] = &[
         Look,
         Action::Filter,
         can_filter,
-        "only rows with these words (!: without); in a text, where they are",
+        "only rows with these words (!: without); words in a text",
     )
     .bar(7, "filter"),
     row("sort", &[ch('s')], Look, Action::Sort, can_sort, "rows or bars in another order"),
@@ -126,7 +126,8 @@ pub static COMMANDS: &[Command] = &[
     row("tag", &[ch('T')], Work, Action::Tag, can_tag, "set a tag, or take it off"),
     row("undo", &[ch('u')], Work, Action::Undo, can_undo, "take back your last note, verdict or tag"),
     row("redo", &[ch('U')], Work, Action::Redo, can_redo, "bring it back"),
-    row("export", &[ch('e')], Work, Action::Export, always, "write a report").bar(6, "export"),
+    row("export", &[ch('e')], Work, Action::Export, always, "write a report, or the picture of the box")
+        .bar(6, "export"),
     row("step-back", &[ch('[')], Replay, Action::Step(Step::Back), not_first, "one event back")
         .bar(1, "back"),
     row("step-on", &[ch(']')], Replay, Action::Step(Step::On), not_last, "one event on").bar(1, "on"),

@@ -117,7 +117,9 @@ pub enum Mode {
     Export {
         /// Chosen format.
         cursor: usize,
-        /// The picture to export; `None`: the report.
+        /// Whether reports are on offer.
+        reports: bool,
+        /// The picture that is on offer too: of the box that has the focus, or the one on the whole screen.
         figure: Option<(String, String)>,
     },
     /// Everything about one thing.
@@ -159,10 +161,8 @@ impl Mode {
 
     /// Whether it is a text that words can be looked for in.
     pub fn readable(&self) -> bool {
-        matches!(
-            self,
-            Mode::Help { .. } | Mode::Detail { .. } | Mode::Compared { .. } | Mode::Guide { .. }
-        ) || matches!(self, Mode::Zoom(Zoom { rows: true, .. }))
+        matches!(self, Mode::Help { .. } | Mode::Detail { .. } | Mode::Compared { .. } | Mode::Guide { .. })
+            || matches!(self, Mode::Zoom(Zoom { rows: true, .. }))
     }
 
     /// Whether typed characters are text.
@@ -196,8 +196,9 @@ impl Mode {
             Mode::Compared { with, diff, scroll } => compare::show(view, p, area, with, diff, *scroll),
             Mode::Guide { scroll } => guide::draw(view, p, area, *scroll),
             Mode::Goto { text } => note::goto(p, area, text),
-            Mode::Export { cursor, figure } => {
-                export::draw(p, area, extra.formats, *cursor, figure.is_some())
+            Mode::Export { cursor, reports, figure } => {
+                let formats = if *reports { extra.formats } else { &[] };
+                export::draw(p, area, formats, *cursor, figure.is_some())
             }
             Mode::Detail { subject, scroll } => detail::draw(view, p, area, subject, *scroll),
             Mode::Zoom(zoom) => zoom::draw(view, p, area, zoom),

@@ -3,6 +3,7 @@
 use super::fixture;
 use super::keys::{bottom, key, keys, start};
 use super::{screen, text};
+use crate::case::CaseState;
 use crate::evidence::text::visible;
 use crate::figure::{Body, Figure, Series, Thumbnail};
 use crate::tui::app::App;
@@ -10,7 +11,9 @@ use crate::tui::overlay::{Mode, Zoom};
 use crate::tui::pane::Pane;
 use crate::tui::theme::{Depth, Theme};
 use crate::tui::widget::Closeup;
+use crate::tui::{Exported, Exporter};
 use crossterm::event::KeyCode;
+use std::sync::{Arc, Mutex};
 
 fn close(app: &App) -> Closeup {
     let Mode::Zoom(zoom) = &app.mode else { panic!("{:?}", app.mode) };
@@ -145,4 +148,64 @@ fn pixels_keep_the_sweep_and_lying_images_stay_away_from_them() {
             assert!(app.pictures().iter().all(|p| p.image.pixels.len() != 5));
         }
     }
+}
+
+/// Remembers what it was asked to write.
+#[derive(Default)]
+struct Written(Mutex<Vec<String>>);
+
+impl Exporter for Written {
+    fn formats(&self) -> &[&'static str] {
+        &["html", "json"]
+    }
+
+    fn export(&self, format: &str, _: &CaseState) -> Result<Exported, String> {
+        self.0.lock().unwrap().push(format.to_owned());
+        Err("only a test".into())
+    }
+
+    fn picture(&self, name: &str, format: &str, figure: &Figure) -> Result<Exported, String> {
+        self.0.lock().unwrap().push(format!("{name} {format} {}", figure.title));
+        Err("only a test".into())
+    }
+}
+
+#[test]
+fn export_offers_the_picture_of_the_box_behind_the_reports() {
+    let written = Arc::new(Written::default());
+    let theme = Theme::of(Depth::Mono);
+    let mut app = App::new(Box::new(fixture::full()), theme, Some(Arc::clone(&written) as Arc<dyn Exporter>));
+    let export = |app: &mut App, way: &str| {
+        keys(app, "e");
+        let shown = text(&screen(app, 80, 24));
+        keys(app, way);
+        screen(app, 80, 24);
+        key(app, KeyCode::Enter);
+        while app.message.as_ref().is_none_or(|m| m.text != "only a test") {
+            std::thread::yield_now();
+            app.poll();
+        }
+        app.message = None;
+        shown
+    };
+    let shown = export(&mut app, "G");
+    assert!(
+        shown.contains("html") && !shown.contains("this picture"),
+        "no picture in the register:\n{shown}"
+    );
+    keys(&mut app, "2");
+    let shown = export(&mut app, "G");
+    assert!(shown.contains("html") && shown.contains("csv        this picture: its numbers"), "{shown}");
+    export(&mut app, "j");
+    keys(&mut app, "z");
+    let shown = export(&mut app, "j");
+    assert!(!shown.contains("html") && shown.contains("export this picture"), "{shown}");
+    let title = "Anomaly index per class";
+    let want = [
+        "json".to_owned(),
+        format!("neural-cleanse-anomaly csv {title}"),
+        "json".to_owned(),
+        format!("neural-cleanse-anomaly png {title}"),
+    ];
+    assert_eq!(*written.0.lock().unwrap(), want);
 }
