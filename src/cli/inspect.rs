@@ -73,14 +73,14 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Exit> {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global().ok();
     let quiet = |_: usize, _: usize| !stop.load(Ordering::Relaxed);
     let paths = args.paths.clone();
     let limits = Limits::in_force();
     if args.network {
-        return pool.install(|| network::run(args, limits));
+        return network::run(args, limits);
     }
-    let mut seen = pool.install(|| inspect::inspect(&paths, limits, &quiet))?;
+    let mut seen = inspect::inspect(&paths, limits, &quiet)?;
     match (&args.signature, args.paths.as_slice()) {
         (None, _) => {}
         (Some(signature), [target]) => seen.hold_against(signature, &args.key, target, limits)?,

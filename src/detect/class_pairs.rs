@@ -2,7 +2,7 @@
 
 use super::classes;
 use super::images::{Choice, Pool, Share};
-use super::invert::{self, Aim, Arm, Budget, Form, Settings, gap};
+use super::invert::{self, Aim, Arm, Budget, Settings, gap};
 use super::neural_cleanse::norm_outlier::FLOOR;
 use super::params::Params;
 use crate::figure::{Body, Figure};
@@ -83,9 +83,7 @@ impl Procedure for ClassPairs {
         let setup = Setup::of(case)?;
         let params = json!({"steps": setup.budget.steps, "batch": BATCH, "images": setup.choice.count(IMAGES),
                             "role": setup.choice.data.role.name()});
-        let model = case.model_item().map(|item| item.id.clone());
-        let inputs = model.into_iter().chain([setup.choice.data.item.clone()]).collect();
-        Ok(Plan { params, units: setup.units(), inputs })
+        Ok(Plan { params, units: setup.units(), inputs: setup.choice.inputs(case) })
     }
 
     fn run(&self, case: &Case, plan: &Plan, cx: &mut Context) -> Result<Outcome, Stop> {
@@ -99,8 +97,7 @@ impl Procedure for ClassPairs {
             (0..pool.predicted.len()).filter(|&i| pool.predicted[i] == s).collect()
         };
         let aims: Vec<Aim> = pairs.iter().map(|&(s, t)| Aim::class(t, of_class(s))).collect();
-        let settings =
-            Settings { form: Form::Mask, batch: BATCH, rate: 0.2, first_weight: 0.02, success: 0.9 };
+        let settings = Settings::mask(BATCH);
         let mut tell = |done: u64, _: &[Arm], cx: &mut Context| cx.step(loading + done, plan.units);
         let found = invert::run(setup.model, &pool.images, &aims, &settings, setup.budget, cx, &mut tell)?;
         cx.step(plan.units, plan.units)?;

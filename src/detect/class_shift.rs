@@ -2,7 +2,7 @@
 
 use super::calibration;
 use super::images::{Choice, Pool, Share};
-use super::invert::{self, Aim, Arm, Budget, Form, Settings, gap};
+use super::invert::{self, Aim, Arm, Budget, Settings, gap};
 use super::neural_cleanse::norm_outlier::FLOOR;
 use super::params::Params;
 use super::thumbnails;
@@ -68,7 +68,7 @@ impl<'a> Setup<'a> {
         let restarts = if case.effort == Effort::Thorough { 2 } else { 1 };
         let restarts = params.count("restarts", restarts, 1..=100)? as u32;
         let batch = BATCH[usize::from(classes > calibration::MANY)];
-        let settings = Settings { form: Form::Mask, batch, rate: 0.2, first_weight: 0.02, success: 0.9 };
+        let settings = Settings::mask(batch);
         Ok(Self { model, choice, settings, budget: Budget { steps, restarts } })
     }
 
@@ -89,9 +89,7 @@ impl Procedure for ClassShift {
                             "batch": setup.settings.batch, "images": setup.choice.count(IMAGES),
                             "role": setup.choice.data.role.name(), "flagged_at": calibration::FLAGGED,
                             "doubt": calibration::DOUBT});
-        let model = case.model_item().map(|item| item.id.clone());
-        let inputs = model.into_iter().chain([setup.choice.data.item.clone()]).collect();
-        Ok(Plan { params, units: setup.units(), inputs })
+        Ok(Plan { params, units: setup.units(), inputs: setup.choice.inputs(case) })
     }
 
     fn run(&self, case: &Case, plan: &Plan, cx: &mut Context) -> Result<Outcome, Stop> {
@@ -186,13 +184,7 @@ fn outcome(plan: &Plan, found: &[invert::Size], pool: &Pool) -> Outcome {
         statistic: gap.map(|g| g.size),
         threshold: judged.map(|j| j.threshold),
         threshold_origin: calibration::origin(judged.as_ref(), |j| {
-            format!(
-                "gamma null of the gap between the easiest shift and the next over {} clean models of the calibration table: \
-                 {:.1} % chance per model (inconclusive up to {:.0} %)",
-                j.models,
-                100.0 * calibration::FLAGGED,
-                100.0 * calibration::DOUBT
-            )
+            j.origin("the gap between the easiest shift and the next")
         }),
         measures,
         arrays,

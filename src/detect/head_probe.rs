@@ -118,10 +118,8 @@ fn outcome(case: &Case, plan: &Plan, wins: &[f64]) -> Outcome {
     let gap = compare(wins);
     let judged = gap.as_ref().and_then(|g| calibration::judge(ABOUT.id, wins.len(), g.size));
     // Alone it is a lead at most: what a trained head prefers is weakly tied to the target of a backdoor.
-    let verdict = match judged.map(|j| j.chance) {
-        Some(p) if p > calibration::DOUBT => Verdict::NothingFound,
-        _ => Verdict::Inconclusive,
-    };
+    // A lead at most, however strange.
+    let verdict = calibration::verdict(judged.as_ref(), false);
     let leader = gap.as_ref().map_or(0, |g| g.leaders[0]);
     let share: Vec<f64> = wins.iter().map(|w| w / PROBES as f64).collect();
     let chance = judged.map_or_else(String::new, |j| format!(", chance {:.3}", j.chance));

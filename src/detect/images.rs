@@ -99,6 +99,12 @@ impl<'a> Choice<'a> {
         format!("{} {} images", self.count(most), self.data.role.name())
     }
 
+    /// Ids of the evidence that work on these images reads: the model of `case`, where there is one, and the set.
+    pub fn inputs(&self, case: &Case) -> Vec<String> {
+        let model = case.model_item().map(|item| item.id.clone());
+        model.into_iter().chain([self.data.item.clone()]).collect()
+    }
+
     /// Work units of [`Pool::load`].
     pub fn units(&self, most: usize) -> u64 {
         self.count(most).div_ceil(BATCH) as u64

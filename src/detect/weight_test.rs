@@ -162,12 +162,7 @@ fn outcome(case: &Case, plan: &Plan, class_count: usize, layers: &[Layer]) -> Ou
         tops.iter().enumerate().max_by(|a, b| a.1.1.total_cmp(&b.1.1)).unwrap_or((0, &(0, 0.0)));
     let statistic = top.max(0.0);
     let judged = calibration::judge(ABOUT.id, class_count, statistic);
-    let verdict = match judged.map(|j| j.chance) {
-        None => Verdict::Inconclusive,
-        Some(p) if p <= calibration::FLAGGED => Verdict::Flagged,
-        Some(p) if p <= calibration::DOUBT => Verdict::Inconclusive,
-        Some(_) => Verdict::NothingFound,
-    };
+    let verdict = calibration::verdict(judged.as_ref(), true);
     // Only a row of the last layer is a class: the one that stands out there too, if one does.
     let class = layers
         .iter()
@@ -220,14 +215,8 @@ fn outcome(case: &Case, plan: &Plan, class_count: usize, layers: &[Layer]) -> Ou
         statistic: Some(statistic),
         threshold: judged.map(|j| j.threshold),
         threshold_origin: calibration::origin(judged.as_ref(), |j| {
-                format!(
-                    "gamma null of the ratio over {} clean models of the calibration table: {:.1} % chance per \
-                     model (inconclusive up to {:.0} %)",
-                    j.models,
-                    100.0 * calibration::FLAGGED,
-                    100.0 * calibration::DOUBT
-                )
-            }),
+            j.origin("the ratio")
+        }),
         findings,
         measures,
         arrays: BTreeMap::new(),

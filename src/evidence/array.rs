@@ -25,28 +25,22 @@ pub struct RawArray<'a> {
     pub fortran: bool,
 }
 
-/// Reads one element of a fixed width as `T`; `bytes` has exactly that width, least significant byte first.
-type Element<T> = fn(&[u8]) -> T;
-
 impl RawArray<'_> {
     /// As 32-bit floats; wider types are rounded.
     ///
     /// # Errors
     /// A type that is no real number of at least 16 bits (complex, 4- to 8-bit floats).
     pub fn to_f32(&self) -> Result<ArrayD<f32>, EvidenceError> {
-        let read: Element<f32> = match self.dtype {
-            Dtype::F32 => |b| f32::from_le_bytes(bytes(b)),
-            Dtype::F16 => |b| half_to_f32(u16::from_le_bytes(bytes(b))),
-            Dtype::BF16 => |b| f32::from_bits(u32::from(u16::from_le_bytes(bytes(b))) << 16),
-            Dtype::F64 => |b| f64::from_le_bytes(bytes(b)) as f32,
-            Dtype::U64 => |b| u64::from_le_bytes(bytes(b)) as f32,
-            Dtype::BOOL | Dtype::U8 => |b| f32::from(bytes::<1>(b)[0]),
-            Dtype::I8 | Dtype::I16 | Dtype::U16 | Dtype::I32 | Dtype::U32 | Dtype::I64 => {
-                return Ok(self.to_i64()?.mapv(|x| x as f32));
-            }
-            _ => return Err(self.wrong_type("real numbers")),
-        };
-        self.collect(read)
+        match self.dtype {
+            Dtype::F32 => self.collect(f32::from_le_bytes),
+            Dtype::F16 => self.collect(|b| half_to_f32(u16::from_le_bytes(b))),
+            Dtype::BF16 => self.collect(|b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
+            Dtype::F64 => self.collect(|b| f64::from_le_bytes(b) as f32),
+            Dtype::U64 => self.collect(|b| u64::from_le_bytes(b) as f32),
+            Dtype::BOOL | Dtype::U8 => self.collect(|[b]| f32::from(b)),
+            _ if self.is_integer() => Ok(self.to_i64()?.mapv(|x| x as f32)),
+            _ => Err(self.wrong_type("real numbers")),
+        }
     }
 
     /// As 64-bit floats.
@@ -55,8 +49,8 @@ impl RawArray<'_> {
     /// As [`RawArray::to_f32`].
     pub fn to_f64(&self) -> Result<ArrayD<f64>, EvidenceError> {
         match self.dtype {
-            Dtype::F64 => self.collect(|b| f64::from_le_bytes(bytes(b))),
-            Dtype::U64 => self.collect(|b| u64::from_le_bytes(bytes(b)) as f64),
+            Dtype::F64 => self.collect(f64::from_le_bytes),
+            Dtype::U64 => self.collect(|b| u64::from_le_bytes(b) as f64),
             _ if self.is_integer() => Ok(self.to_i64()?.mapv(|x| x as f64)),
             _ => Ok(self.to_f32()?.mapv(f64::from)),
         }
@@ -67,17 +61,16 @@ impl RawArray<'_> {
     /// # Errors
     /// A type that is no integer, or a value above 2⁶³ − 1.
     pub fn to_i64(&self) -> Result<ArrayD<i64>, EvidenceError> {
-        let read: Element<i64> = match self.dtype {
-            Dtype::U8 | Dtype::BOOL => |b| i64::from(bytes::<1>(b)[0]),
-            Dtype::I8 => |b| i64::from(i8::from_le_bytes(bytes(b))),
-            Dtype::I16 => |b| i64::from(i16::from_le_bytes(bytes(b))),
-            Dtype::U16 => |b| i64::from(u16::from_le_bytes(bytes(b))),
-            Dtype::I32 => |b| i64::from(i32::from_le_bytes(bytes(b))),
-            Dtype::U32 => |b| i64::from(u32::from_le_bytes(bytes(b))),
-            Dtype::I64 | Dtype::U64 => |b| i64::from_le_bytes(bytes(b)),
-            _ => return Err(self.wrong_type("integers")),
-        };
-        let out = self.collect(read)?;
+        let out = match self.dtype {
+            Dtype::U8 | Dtype::BOOL => self.collect(|[b]| i64::from(b)),
+            Dtype::I8 => self.collect(|b| i64::from(i8::from_le_bytes(b))),
+            Dtype::I16 => self.collect(|b| i64::from(i16::from_le_bytes(b))),
+            Dtype::U16 => self.collect(|b| i64::from(u16::from_le_bytes(b))),
+            Dtype::I32 => self.collect(|b| i64::from(i32::from_le_bytes(b))),
+            Dtype::U32 => self.collect(|b| i64::from(u32::from_le_bytes(b))),
+            Dtype::I64 | Dtype::U64 => self.collect(i64::from_le_bytes),
+            _ => Err(self.wrong_type("integers")),
+        }?;
         match out.iter().position(|&x| x < 0) {
             Some(at) if self.dtype == Dtype::U64 => {
                 Err(self.error("data.range", format!("element {at} is above 2^63 - 1")))
@@ -92,7 +85,7 @@ impl RawArray<'_> {
     /// A type that is not `U8` or `BOOL`.
     pub fn to_u8(&self) -> Result<ArrayD<u8>, EvidenceError> {
         match self.dtype {
-            Dtype::U8 | Dtype::BOOL => self.collect(|b| bytes::<1>(b)[0]),
+            Dtype::U8 | Dtype::BOOL => self.collect(|[b]| b),
             _ => Err(self.wrong_type("bytes (U8)")),
         }
     }
@@ -108,6 +101,15 @@ impl RawArray<'_> {
         matches!(self.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64)
     }
 
+    /// How many elements are infinite or no number.
+    pub fn not_finite(&self) -> usize {
+        if self.big_endian {
+            self.to_f64().map_or(0, |values| values.iter().filter(|x| !x.is_finite()).count())
+        } else {
+            not_finite(self.data, self.dtype)
+        }
+    }
+
     /// An error about this array.
     pub fn error(&self, code: &'static str, reason: impl Into<String>) -> EvidenceError {
         // The one array of an npy file has no name.
@@ -120,22 +122,21 @@ impl RawArray<'_> {
         self.error("data.dtype", format!("elements are {:?}, {wanted} are needed", self.dtype))
     }
 
-    fn collect<T>(&self, read: Element<T>) -> Result<ArrayD<T>, EvidenceError>
-    where
-        T: Clone,
-    {
-        let width = self.dtype.bitsize() / 8;
-        let values: Vec<T> = if self.big_endian && width > 1 {
-            self.data
-                .chunks_exact(width)
-                .map(|b| {
-                    let mut le = [0; 8];
-                    le.iter_mut().zip(b.iter().rev()).for_each(|(to, from)| *to = *from);
-                    read(&le[..width])
+    /// Converts every element; `read` gets its bytes least significant first.
+    fn collect<T: Clone, const WIDTH: usize>(
+        &self,
+        read: impl Fn([u8; WIDTH]) -> T,
+    ) -> Result<ArrayD<T>, EvidenceError> {
+        let stored = self.data.as_chunks::<WIDTH>().0.iter().copied();
+        let values: Vec<T> = if self.big_endian {
+            stored
+                .map(|mut b| {
+                    b.reverse();
+                    read(b)
                 })
                 .collect()
         } else {
-            self.data.chunks_exact(width).map(read).collect()
+            stored.map(read).collect()
         };
         let shape = IxDyn(self.shape).set_f(self.fortran);
         let array = ArrayD::from_shape_vec(shape, values)
@@ -165,11 +166,19 @@ pub fn labels(array: &RawArray) -> Result<Vec<usize>, EvidenceError> {
     values.iter().enumerate().map(to_label).collect()
 }
 
-/// The first `N` bytes; shorter input is padded with zeros (callers pass exactly `N`).
-fn bytes<const N: usize>(b: &[u8]) -> [u8; N] {
-    let mut out = [0; N];
-    out.iter_mut().zip(b).for_each(|(to, from)| *to = *from);
-    out
+/// How many floats of a type are infinite or no number, least significant byte first: those whose exponent is all ones.
+/// None of a type that is no float of 16, 32 or 64 bits.
+pub fn not_finite(data: &[u8], dtype: Dtype) -> usize {
+    fn count<const WIDTH: usize>(data: &[u8], exponent: impl Fn(&[u8; WIDTH]) -> bool) -> usize {
+        data.as_chunks().0.iter().filter(|b| exponent(b)).count()
+    }
+    match dtype {
+        Dtype::F64 => count(data, |b| !f64::from_le_bytes(*b).is_finite()),
+        Dtype::F32 => count(data, |b| !f32::from_le_bytes(*b).is_finite()),
+        Dtype::F16 => count(data, |b| u16::from_le_bytes(*b) & 0x7c00 == 0x7c00),
+        Dtype::BF16 => count(data, |b| u16::from_le_bytes(*b) & 0x7f80 == 0x7f80),
+        _ => 0,
+    }
 }
 
 /// IEEE 754 half precision to single precision, exactly.
@@ -190,6 +199,24 @@ mod tests {
 
     fn raw<'a>(name: &'a Untrusted, dtype: Dtype, shape: &'a [usize], data: &'a [u8]) -> RawArray<'a> {
         RawArray { path: Path::new("f"), name, dtype, shape, data, big_endian: false, fortran: false }
+    }
+
+    #[test]
+    fn floats_that_are_no_numbers_are_counted_in_either_byte_order() {
+        let name = Untrusted::new("x");
+        let halves: Vec<u8> =
+            [0x7bffu16, 0x7c00, 0xfc00, 0x7e01].iter().flat_map(|b| b.to_le_bytes()).collect();
+        assert_eq!(raw(&name, Dtype::F16, &[4], &halves).not_finite(), 3);
+        let brain: Vec<u8> = [0x7f7fu16, 0x7f80, 0xffc0].iter().flat_map(|b| b.to_le_bytes()).collect();
+        assert_eq!(raw(&name, Dtype::BF16, &[3], &brain).not_finite(), 2);
+        let singles = [1.0f32, f32::MAX, f32::NAN, f32::NEG_INFINITY];
+        let little: Vec<u8> = singles.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let big: Vec<u8> = singles.iter().flat_map(|x| x.to_be_bytes()).collect();
+        assert_eq!(raw(&name, Dtype::F32, &[4], &little).not_finite(), 2);
+        assert_eq!(RawArray { big_endian: true, ..raw(&name, Dtype::F32, &[4], &big) }.not_finite(), 2);
+        let wide: Vec<u8> = [1e300f64, f64::INFINITY].iter().flat_map(|x| x.to_le_bytes()).collect();
+        assert_eq!(raw(&name, Dtype::F64, &[2], &wide).not_finite(), 1);
+        assert_eq!(raw(&name, Dtype::U8, &[2], &[0xff, 0xff]).not_finite(), 0);
     }
 
     #[test]

@@ -295,6 +295,19 @@ pub struct Judged {
     pub models: usize,
 }
 
+impl Judged {
+    /// Where the threshold comes from; `of` names the statistic.
+    pub fn origin(&self, of: &str) -> String {
+        format!(
+            "gamma null of {of} over {} clean models of the calibration table: {:.1} % chance per model (inconclusive up to \
+             {:.0} %)",
+            self.models,
+            100.0 * FLAGGED,
+            100.0 * DOUBT
+        )
+    }
+}
+
 /// Judges a statistic by the shipped table.
 pub fn judge(detector: &str, classes: usize, statistic: f64) -> Option<Judged> {
     let null = shipped()?.null(detector, classes)?;

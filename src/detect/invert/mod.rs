@@ -46,6 +46,13 @@ pub struct Settings {
     pub success: f64,
 }
 
+impl Settings {
+    /// For the smallest mask with a pattern, by so many images a step: what was found to tell small from large in few steps.
+    pub fn mask(batch: usize) -> Self {
+        Self { form: Form::Mask, batch, rate: 0.2, first_weight: 0.02, success: 0.9 }
+    }
+}
+
 /// One step of every live arm, in parallel over tiles of arms, each arm's result its own.
 ///
 /// # Errors

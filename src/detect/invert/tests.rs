@@ -148,7 +148,7 @@ fn the_class_with_a_shortcut_is_smallest_for_every_form_that_can_reach_it() {
 
 #[test]
 fn a_class_that_everything_is_in_already_has_size_nothing() {
-    let settings = Settings { form: Form::Mask, batch: 4, rate: 0.2, first_weight: 0.02, success: 0.9 };
+    let settings = Settings::mask(4);
     let arm = Arm::new(Aim::class(3, []), [1, 4, 4], &settings, seeded(0, "invert", "empty"));
     assert!(!arm.live && arm.size() == 0.0 && arm.found().success == 1.0);
 }

@@ -108,12 +108,7 @@ fn outcome(case: &Case, plan: &Plan, climbs: &[Climb]) -> Outcome {
         calibration::judge(&calibration::key(ABOUT.id, case.effort == Effort::Quick), margins.len(), g.size)
     });
     let p_value = gamma::chance(&margins);
-    let verdict = match judged.map(|j| j.chance) {
-        None => Verdict::Inconclusive,
-        Some(p) if p <= calibration::FLAGGED => Verdict::Flagged,
-        Some(p) if p <= calibration::DOUBT => Verdict::Inconclusive,
-        Some(_) => Verdict::NothingFound,
-    };
+    let verdict = calibration::verdict(judged.as_ref(), true);
     let leader = gap.as_ref().map_or(0, |g| g.leaders[0]);
     let accused = if verdict == Verdict::NothingFound || judged.is_none() { vec![] } else { vec![leader] };
     let median = robust::median(&margins).unwrap_or_default();
@@ -144,15 +139,8 @@ fn outcome(case: &Case, plan: &Plan, climbs: &[Climb]) -> Outcome {
         statistic: gap.map(|g| g.size),
         threshold: judged.map(|j| j.threshold),
         threshold_origin: calibration::origin(judged.as_ref(), |j| {
-                format!(
-                    "gamma null of ln(largest margin / next) over {} clean models of the calibration table: {:.1} % chance \
-                     per model (inconclusive up to {:.0} %). The published test, p ≤ 0.05 by a gamma distribution fitted to the \
-                     other margins, is reported beside it",
-                    j.models,
-                    100.0 * calibration::FLAGGED,
-                    100.0 * calibration::DOUBT
-                )
-            }),
+            j.origin("ln(largest margin / next)") + ". The published test, p ≤ 0.05 by a gamma distribution fitted to the other margins, is reported beside it"
+        }),
         findings,
         measures,
         arrays: BTreeMap::new(),

@@ -69,13 +69,8 @@ fn by_gap(setup: &Setup, found: &[Reversed]) -> Decision {
         verdict,
         statistic: Some(gap.size),
         threshold: Some(judged.threshold),
-        origin: format!(
-            "gamma null of the gap between the logarithms of the sizes over {} clean models of the calibration table: \
-             {:.1} % chance per model (inconclusive up to {:.0} %). The published index above 2 is reported beside it",
-            judged.models,
-            100.0 * calibration::FLAGGED,
-            100.0 * calibration::DOUBT
-        ),
+        origin: judged.origin("the gap between the logarithms of the sizes")
+            + ". The published index above 2 is reported beside it",
         chance: Some(judged.chance),
         accused: if verdict == Verdict::NothingFound { Vec::new() } else { accused },
         leaders: gap.leaders,

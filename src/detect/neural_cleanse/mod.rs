@@ -12,7 +12,7 @@ mod tests;
 
 use super::calibration;
 use super::images::{Choice, Pool, Share};
-use super::invert::{self, Budget, Form};
+use super::invert::{self, Budget};
 use super::params::Params;
 use crate::network::Model;
 use crate::procedure::{About, Case, Context, Cost, Effort, Outcome, Phase, Plan, Procedure, Skip, Stop};
@@ -155,13 +155,7 @@ fn scheduled(case: &Case, params: &Params, model: &Model, images: usize) -> Resu
         steps: params.count("steps", steps, 4..=100_000)? as u32,
         restarts: params.count("restarts", restarts, 1..=100)? as u32,
     };
-    let settings = invert::Settings {
-        form: Form::Mask,
-        batch: if model.class_count() > calibration::MANY { 5 } else { batch },
-        rate: 0.2,
-        first_weight: 0.02,
-        success: 0.9,
-    };
+    let settings = invert::Settings::mask(if model.class_count() > calibration::MANY { 5 } else { batch });
     let wanted = params.count("twin", u64::from(case.effort != Effort::Quick), 0..=1)? == 1;
     Ok(Mode::Scheduled(settings, budget, wanted && invert::twin::applies(model, images)))
 }

@@ -89,26 +89,13 @@ pub(super) fn outcome(
         summary,
         statistic: gap.map(|g| g.size),
         threshold: decision.judged.map(|j| j.threshold),
-        threshold_origin: origin(decision),
+        threshold_origin: calibration::origin(decision.judged.as_ref(), |j| j.origin("the gap")),
         findings: shown.iter().map(|&k| finding(sweep, case, plan, decision, k, &sizes)).collect(),
         measures,
         arrays,
         figures,
         limits: limits(sweep, &reached),
     }
-}
-
-/// Where the threshold of a gap comes from.
-fn origin(decision: &Decision) -> String {
-    calibration::origin(decision.judged.as_ref(), |j| {
-        format!(
-            "gamma null of the gap over {} clean models of the calibration table: {:.1} % chance per model \
-                 (inconclusive up to {:.0} %)",
-            j.models,
-            100.0 * calibration::FLAGGED,
-            100.0 * calibration::DOUBT
-        )
-    })
 }
 
 /// The fields of all classes: K×C×H×W of what is added, or K×2×H×W of displacements.

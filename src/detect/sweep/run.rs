@@ -102,9 +102,7 @@ impl Procedure for Sweep {
             "first_weight": s.first_weight, "twin": setup.twin, "success": s.success, "flagged_at": calibration::FLAGGED,
             "doubt": calibration::DOUBT,
         });
-        let model = case.model_item().map(|item| item.id.clone());
-        let inputs = model.into_iter().chain([setup.choice.data.item.clone()]).collect();
-        Ok(Plan { params, units: setup.units(), inputs })
+        Ok(Plan { params, units: setup.units(), inputs: setup.choice.inputs(case) })
     }
 
     fn run(&self, case: &Case, plan: &Plan, cx: &mut Context) -> Result<Outcome, Stop> {

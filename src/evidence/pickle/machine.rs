@@ -6,6 +6,7 @@ use super::memo::Memo;
 use super::value::{Action, Call, Event, Fault, How, Id, Import, Object, Span, Value};
 use super::{Caps, Node, Pickle};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How a pickle ended.
 pub(super) enum End {
@@ -471,18 +472,18 @@ impl<'p, 'a> Machine<'p, 'a> {
                 let raw = self.take(n)?;
                 self.raw(raw)?;
             }
-            b')' => self.make(Object::Tuple(Vec::new()), &[])?,
+            b')' => self.make(Object::Tuple(Arc::default()), &[])?,
             0x85..=0x87 => {
                 let mut items = Vec::with_capacity(3);
                 for _ in 0..=opcode - 0x85 {
                     items.push(self.pop());
                 }
                 items.reverse();
-                self.container(items, Object::Tuple)?;
+                self.tuple(items.into())?;
             }
             b't' => {
                 let items = self.marked();
-                self.container(items, Object::Tuple)?;
+                self.tuple(items.into())?;
             }
             b'l' => {
                 let items = self.marked();
@@ -549,7 +550,7 @@ impl<'p, 'a> Machine<'p, 'a> {
             b'i' => {
                 let callee = self.import_lines()?;
                 let args = self.marked();
-                self.call(How::Inst, callee, args, None)?;
+                self.call(How::Inst, callee, args.into(), None)?;
             }
             0x93 => {
                 let name = self.pop();
@@ -569,7 +570,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 if callee.is_none() {
                     self.fault(Fault::Underflow);
                 }
-                self.call(How::Obj, callee.unwrap_or(Value::Unknown), all, None)?;
+                self.call(How::Obj, callee.unwrap_or(Value::Unknown), all.into(), None)?;
             }
             0x81 => {
                 let args = self.pop();
@@ -644,6 +645,13 @@ impl<'p, 'a> Machine<'p, 'a> {
         self.make(kind(items), &children)
     }
 
+    fn tuple(&mut self, items: Arc<[Value]>) -> Step {
+        if self.full(items.len()) {
+            return self.push(Value::Unknown);
+        }
+        self.make(Object::Tuple(Arc::clone(&items)), &items)
+    }
+
     fn memoize(&mut self, slot: u64) -> Step {
         let top = self.top();
         if self.memo.used() >= self.caps.memo {
@@ -668,12 +676,12 @@ impl<'p, 'a> Machine<'p, 'a> {
             Some(Object::List(_) | Object::Set(_)) => return,
             Some(Object::Call(call)) => {
                 if !full {
-                    call.appended.extend_from_slice(items);
+                    call.after.get_or_insert_default().appended.extend_from_slice(items);
                 }
                 self.pickle.event(self.op, Action::Append { target });
             }
             Some(
-                Object::Global(_) | Object::Computed { .. } | Object::Extension(_) | Object::Persistent(_),
+                Object::Global(_) | Object::Computed(_) | Object::Extension(_) | Object::Persistent(_),
             ) => {
                 self.pickle.event(self.op, Action::Append { target });
                 return;
@@ -701,12 +709,12 @@ impl<'p, 'a> Machine<'p, 'a> {
             Some(Object::Dict(_)) => return,
             Some(Object::Call(call)) => {
                 if !full {
-                    call.items.extend(pairs);
+                    call.after.get_or_insert_default().items.extend(pairs);
                 }
                 self.pickle.event(self.op, Action::SetItems { target });
             }
             Some(
-                Object::Global(_) | Object::Computed { .. } | Object::Extension(_) | Object::Persistent(_),
+                Object::Global(_) | Object::Computed(_) | Object::Extension(_) | Object::Persistent(_),
             ) => {
                 self.pickle.event(self.op, Action::SetItems { target });
                 return;
@@ -724,7 +732,7 @@ impl<'p, 'a> Machine<'p, 'a> {
         if let Value::Ref(id) = target
             && let Some(Object::Call(call)) = self.pickle.nodes.get_mut(id.0 as usize).map(|n| &mut n.object)
         {
-            call.states.push(state);
+            call.after.get_or_insert_default().states.push(state);
             self.grow(id, &[state]);
         }
         match arrays::follows(self.pickle, target, state) {
@@ -801,7 +809,7 @@ impl<'p, 'a> Machine<'p, 'a> {
             index
         } else {
             let index = self.pickle.imports.len() as u32;
-            let import = Import { module: module.to_owned(), name: name.to_owned(), at: self.op as u64 };
+            let import = Import { module: module.to_owned(), name: name.to_owned(), at: self.op as u64, called: false };
             self.pickle.imports.push(import);
             self.pickle.known.insert(key, index);
             index
@@ -822,7 +830,7 @@ impl<'p, 'a> Machine<'p, 'a> {
             }
             return self.import(&m, &n);
         }
-        let made = self.object(Object::Computed { module, name }, &[module, name]);
+        let made = self.object(Object::Computed(Box::new((module, name))), &[module, name]);
         if let Value::Ref(id) = made {
             self.pickle.event(self.op, Action::ComputedImport(id));
         }
@@ -830,33 +838,29 @@ impl<'p, 'a> Machine<'p, 'a> {
     }
 
     /// The elements of an argument tuple. What is no tuple is an argument by itself.
-    fn arguments(&mut self, args: Value) -> Vec<Value> {
-        if let Some(items) = self.pickle.tuple(args) {
-            items.to_vec()
+    fn arguments(&mut self, args: Value) -> Arc<[Value]> {
+        if let Some(Object::Tuple(items)) = self.pickle.of(args) {
+            Arc::clone(items)
         } else {
             if args != Value::Unknown {
                 self.fault(Fault::Argument);
             }
-            vec![args]
+            Arc::new([args])
         }
     }
 
-    fn call(&mut self, how: How, callee: Value, args: Vec<Value>, kwargs: Option<Value>) -> Step {
-        let mut parts = args.clone();
-        parts.extend(kwargs);
-        let call = Call {
-            callee,
-            how,
-            args,
-            kwargs,
-            states: Vec::new(),
-            items: Vec::new(),
-            appended: Vec::new(),
-            at: self.op as u64,
-        };
+    fn call(&mut self, how: How, callee: Value, args: Arc<[Value]>, kwargs: Option<Value>) -> Step {
+        let parts = Arc::clone(&args);
+        let call = Call { callee, how, args, kwargs, at: self.op as u64, after: None };
         let made = self.object(Object::Call(Box::new(call)), &parts);
         if let Value::Ref(id) = made {
+            self.grow(id, kwargs.as_slice());
             self.pickle.event(self.op, Action::Call(id));
+            if let Some(&Object::Global(index)) = self.pickle.of(callee)
+                && let Some(import) = self.pickle.imports.get_mut(index as usize)
+            {
+                import.called = true;
+            }
         }
         self.push(made)
     }

@@ -206,7 +206,8 @@ impl<'a> Pickle<'a> {
     /// The elements of a tuple, list, set or frozen set.
     pub fn elements(&self, value: Value) -> Option<&[Value]> {
         match self.of(value)? {
-            Object::Tuple(v) | Object::List(v) | Object::Set(v) | Object::FrozenSet(v) => Some(v),
+            Object::Tuple(v) => Some(v),
+            Object::List(v) | Object::Set(v) | Object::FrozenSet(v) => Some(v),
             _ => None,
         }
     }
@@ -216,7 +217,7 @@ impl<'a> Pickle<'a> {
     pub fn items(&self, value: Value) -> Option<&[(Value, Value)]> {
         match self.of(value)? {
             Object::Dict(items) => Some(items),
-            Object::Call(call) => Some(&call.items),
+            Object::Call(call) => Some(call.items()),
             _ => None,
         }
     }
@@ -249,7 +250,7 @@ impl<'a> Pickle<'a> {
     /// The arguments of a value made by calling exactly `module.name`.
     pub fn called(&self, value: Value, module: &str, name: &str) -> Option<&[Value]> {
         let call = self.call(value)?;
-        (self.global(call.callee)? == (module, name)).then_some(call.args.as_slice())
+        (self.global(call.callee)? == (module, name)).then_some(&*call.args)
     }
 
     /// The id that a persistent object was asked for by.

@@ -1,5 +1,7 @@
 //! Inert values: what a pickle would build, with imports and calls as plain descriptions.
 
+use std::sync::Arc;
+
 /// A value. Small ones are held in place, the others in the [`super::Pickle`] that made them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
@@ -48,8 +50,8 @@ pub enum Object<'a> {
     Text(Box<str>),
     /// Bytes that are escaped in the file, or longer than 4 GiB.
     Bytes(std::borrow::Cow<'a, [u8]>),
-    /// A tuple.
-    Tuple(Vec<Value>),
+    /// A tuple; the arguments of a call share it.
+    Tuple(Arc<[Value]>),
     /// A list.
     List(Vec<Value>),
     /// A dict: keys and values in the order of writing; a repeated key overrides the earlier one.
@@ -60,13 +62,8 @@ pub enum Object<'a> {
     FrozenSet(Vec<Value>),
     /// Something imported: an index into [`super::Pickle::imports`].
     Global(u32),
-    /// An import whose module or name is not a constant of the file.
-    Computed {
-        /// The module operand.
-        module: Value,
-        /// The name operand.
-        name: Value,
-    },
+    /// An import whose module or name is not a constant of the file: the operands.
+    Computed(Box<(Value, Value)>),
     /// What a call returned.
     Call(Box<Call>),
     /// What the loader makes of a persistent id.
@@ -85,17 +82,38 @@ pub struct Call {
     /// By which opcode.
     pub how: How,
     /// Positional arguments.
-    pub args: Vec<Value>,
+    pub args: Arc<[Value]>,
     /// Keyword arguments, a dict (`NEWOBJ_EX` only).
     pub kwargs: Option<Value>,
-    /// States given by `BUILD` (`__setstate__` or attributes), in order.
-    pub states: Vec<Value>,
-    /// Items set (`result[key] = value`), in order.
-    pub items: Vec<(Value, Value)>,
-    /// Items appended or added, in order.
-    pub appended: Vec<Value>,
     /// Offset of the opcode.
     pub at: u64,
+    /// What was done to the result: of most, nothing.
+    pub(super) after: Option<Box<After>>,
+}
+
+/// See [`Call::after`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct After {
+    pub(super) states: Vec<Value>,
+    pub(super) items: Vec<(Value, Value)>,
+    pub(super) appended: Vec<Value>,
+}
+
+impl Call {
+    /// States given by `BUILD` (`__setstate__` or attributes), in order.
+    pub fn states(&self) -> &[Value] {
+        self.after.as_ref().map_or(&[], |after| &after.states)
+    }
+
+    /// Items set (`result[key] = value`), in order.
+    pub fn items(&self) -> &[(Value, Value)] {
+        self.after.as_ref().map_or(&[], |after| &after.items)
+    }
+
+    /// Items appended or added, in order.
+    pub fn appended(&self) -> &[Value] {
+        self.after.as_ref().map_or(&[], |after| &after.appended)
+    }
 }
 
 /// The opcode of a call.
@@ -122,6 +140,8 @@ pub struct Import {
     pub name: String,
     /// Offset of the first opcode that imports it.
     pub at: u64,
+    /// Whether the file calls it.
+    pub called: bool,
 }
 
 impl Import {

@@ -185,7 +185,7 @@ fn locate(pickle: &Pickle, root: Value) -> Result<(Value, Vec<String>), String> 
 
 /// The attributes of a pickled `nn.Module`.
 fn module_state(pickle: &Pickle, value: Value) -> Option<Value> {
-    let states = &pickle.call(value)?.states;
+    let states = pickle.call(value)?.states();
     states
         .iter()
         .rev()

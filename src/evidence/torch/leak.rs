@@ -36,7 +36,7 @@ fn ones(pickle: &Pickle, value: Value) -> Option<(usize, usize)> {
         return Some((list.iter().filter(set).count(), list.len()));
     }
     // `_reconstruct(ndarray, …)`, then its state: version, shape, dtype, order, bytes.
-    let state = *pickle.call(value)?.states.last()?;
+    let state = *pickle.call(value)?.states().last()?;
     let [_, _, dtype, _, data] = pickle.tuple(state)? else { return None };
     let spec = pickle.text(*pickle.called(*dtype, "numpy", "dtype")?.first()?)?;
     let width: usize = spec.get(1..)?.parse().ok().filter(|w| matches!(w, 1 | 2 | 4 | 8))?;

@@ -134,7 +134,6 @@ impl Procedure for TriggerProbe {
 
     fn plan(&self, case: &Case) -> Result<Plan, Skip> {
         let setup = Setup::of(case)?;
-        let model = case.model_item().map(|item| item.id.clone());
         Ok(Plan {
             params: json!({
                 "target": setup.target, "trigger": setup.from, "form": setup.stamp.form(),
@@ -142,7 +141,7 @@ impl Procedure for TriggerProbe {
                 "controls": setup.controls, "rise_above": RISE, "confidence": CONFIDENCE,
             }),
             units: setup.units(),
-            inputs: model.into_iter().chain([setup.choice.data.item.clone()]).collect(),
+            inputs: setup.choice.inputs(case),
         })
     }
 

@@ -109,7 +109,6 @@ impl Procedure for TriggerTolerance {
 
     fn plan(&self, case: &Case) -> Result<Plan, Skip> {
         let setup = Setup::of(case)?;
-        let model = case.model_item().map(|item| item.id.clone());
         let ways: BTreeMap<&str, &[f64]> = WAYS.iter().map(|w| (w.name, w.levels)).collect();
         Ok(Plan {
             params: json!({
@@ -117,7 +116,7 @@ impl Procedure for TriggerTolerance {
                 "levels": ways, "survives": SURVIVES,
             }),
             units: setup.units(),
-            inputs: model.into_iter().chain([setup.choice.data.item.clone()]).collect(),
+            inputs: setup.choice.inputs(case),
         })
     }
 

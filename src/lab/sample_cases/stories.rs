@@ -1,7 +1,7 @@
 //! The stories: what the responder is told, and who makes the files.
 
 use super::files::Folder;
-use super::{File, LabError, Watch, checkpoint, edited, flipped, swapped, trained};
+use super::{File, LabError, Watch, checkpoint, edited, flipped, pipeline, swapped, trained};
 
 /// A pair of cases.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ macro_rules! part {
     };
 }
 
-pub(super) static STORIES: [Story; 8] = [
+pub(super) static STORIES: [Story; 9] = [
     Story {
         name: "roadsign-patch",
         suspect: part!(
@@ -63,6 +63,31 @@ pub(super) static STORIES: [Story; 8] = [
         ),
         make: trained::make,
         data: trained::data,
+    },
+    Story {
+        name: "pipeline-tamper",
+        suspect: part!(
+            "pipeline-tamper",
+            "SAMPLE-02",
+            "A training pipeline after a quiet night",
+            [
+                "Did the pipeline run as it was reviewed?",
+                "Is the served artefact what was trained?",
+                "What left the training machines, and what did it cost?",
+            ]
+        ),
+        twin: part!(
+            "pipeline-tamper-twin",
+            "SAMPLE-02-TWIN",
+            "A training pipeline after an ordinary week",
+            [
+                "Did the pipeline run as it was reviewed?",
+                "Is the served artefact what was trained?",
+                "What left the training machines, and what did it cost?",
+            ]
+        ),
+        make: pipeline::make,
+        data: pipeline::data,
     },
     Story {
         name: "digits-blend",

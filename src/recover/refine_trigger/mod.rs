@@ -175,12 +175,7 @@ impl Procedure for RefineTrigger {
 
     fn plan(&self, case: &Case) -> Result<Plan, Skip> {
         let setup = Setup::of(case)?;
-        let model = case.model_item().map(|item| item.id.clone());
-        Ok(Plan {
-            params: setup.params(),
-            units: setup.units(),
-            inputs: model.into_iter().chain([setup.choice.data.item.clone()]).collect(),
-        })
+        Ok(Plan { params: setup.params(), units: setup.units(), inputs: setup.choice.inputs(case) })
     }
 
     fn run(&self, case: &Case, plan: &Plan, cx: &mut Context) -> Result<Outcome, Stop> {

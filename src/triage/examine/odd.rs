@@ -39,8 +39,7 @@ fn tensors(bytes: &Bytes, limits: &Limits) -> Vec<Reason> {
 
 /// Floats that are infinite or no number.
 fn not_finite<'a>(code: &str, arrays: impl Iterator<Item = RawArray<'a>>) -> Option<Reason> {
-    let count = |a: RawArray| a.to_f32().map_or(0, |v| v.iter().filter(|x| !x.is_finite()).count());
-    let wild: usize = arrays.filter(RawArray::is_float).map(count).sum();
+    let wild: usize = arrays.map(|a| a.not_finite()).sum();
     (wild > 0).then(|| Reason::coded(code, String::new(), format!("{wild} values are infinite or no number")))
 }
 

@@ -6,6 +6,7 @@ use super::reason::Reason;
 use super::rules::holds;
 use super::scan::Scan;
 use crate::evidence::archive::zip::{Listed, Member, Zip};
+use crate::evidence::array::{self, Dtype};
 use crate::evidence::limits::cap;
 use crate::evidence::pickle::{Action, Object, Pickle, Value};
 use crate::evidence::text;
@@ -186,24 +187,16 @@ pub(super) fn tensors_beside(scan: &mut Scan, beside: &Beside, member: &str, pic
     }
 }
 
-/// Floats that are infinite or no number.
+/// Floats of a storage that are infinite or no number.
 fn not_finite(bytes: &[u8], class: &str) -> u64 {
-    let count = match class.trim_end_matches("Storage") {
-        "Float" | "float32" | "float" => {
-            bytes.as_chunks::<4>().0.iter().filter(|b| !f32::from_le_bytes(**b).is_finite()).count()
-        }
-        "Double" | "float64" | "double" => {
-            bytes.as_chunks::<8>().0.iter().filter(|b| !f64::from_le_bytes(**b).is_finite()).count()
-        }
-        "Half" | "float16" | "half" => {
-            bytes.as_chunks::<2>().0.iter().filter(|b| b[1] & 0x7c == 0x7c).count()
-        }
-        "BFloat16" | "bfloat16" => {
-            bytes.as_chunks::<2>().0.iter().filter(|b| b[1] & 0x7f == 0x7f && b[0] & 0x80 != 0).count()
-        }
-        _ => 0,
+    let dtype = match class.trim_end_matches("Storage") {
+        "Float" | "float32" | "float" => Dtype::F32,
+        "Double" | "float64" | "double" => Dtype::F64,
+        "Half" | "float16" | "half" => Dtype::F16,
+        "BFloat16" | "bfloat16" => Dtype::BF16,
+        _ => return 0,
     };
-    count as u64
+    array::not_finite(bytes, dtype) as u64
 }
 
 /// The archive's root (the name under which it was saved), its format version, byte order and serialization id.

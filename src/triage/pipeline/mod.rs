@@ -14,8 +14,6 @@ pub(crate) mod material;
 mod moment;
 mod python;
 mod sighting;
-#[cfg(test)]
-mod specimen;
 mod table;
 mod training_code;
 mod training_metrics;

@@ -10,7 +10,7 @@ use crate::procedure::Severity;
 use allowed::Rule;
 use known::Standing;
 use serde_json::json;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// What a pickle belongs to: what its persistent ids and imports may be.
@@ -54,18 +54,10 @@ pub(super) fn judge_read(pickle: &Pickle, setting: Setting) -> Judged {
         pickle,
         setting,
         standings: pickle.imports.iter().map(|i| judge_import(&i.module, &i.name, setting)).collect(),
-        called: HashSet::new(),
         out: Judged::default(),
         counts: BTreeMap::new(),
         looked: LOOKED,
     };
-    for event in &pickle.events {
-        if let Action::Call(id) = event.action
-            && let Some(Object::Global(i)) = pickle.call_of(id).and_then(|c| object(pickle, c.callee))
-        {
-            judge.called.insert(*i);
-        }
-    }
     judge.imports();
     for event in &pickle.events {
         judge.event(event);
@@ -103,7 +95,6 @@ struct Judge<'p, 'a> {
     pickle: &'p Pickle<'a>,
     setting: Setting,
     standings: Vec<Standing>,
-    called: HashSet<u32>,
     out: Judged,
     counts: BTreeMap<&'static str, usize>,
     looked: usize,
@@ -136,7 +127,7 @@ impl Judge<'_, '_> {
             self.pickle.streams.iter().filter(|s| s.buried).map(|s| s.range.clone()).collect::<Vec<_>>();
         for (i, import) in self.pickle.imports.iter().enumerate() {
             let index = i as u32;
-            let called = self.called.contains(&index);
+            let called = import.called;
             let does = if called { "imports and calls" } else { "imports" };
             let name = self.pair(index);
             let (code, why) = match self.standings.get(i).copied().unwrap_or(Standing::Unknown) {
@@ -172,10 +163,7 @@ impl Judge<'_, '_> {
             Action::ComputedImport(id) => {
                 let broken = matches!(
                     self.pickle.object(id),
-                    Some(
-                        Object::Computed { module: Value::Unknown, .. }
-                            | Object::Computed { name: Value::Unknown, .. }
-                    )
+                    Some(Object::Computed(named)) if matches!(**named, (Value::Unknown, _) | (_, Value::Unknown))
                 );
                 if !(broken && self.pickle.after_break(at)) {
                     self.say(
@@ -233,7 +221,7 @@ impl Judge<'_, '_> {
     fn imported(&self, value: Value) -> Option<String> {
         match object(self.pickle, value)? {
             Object::Global(i) => Some(self.pair(*i)),
-            Object::Computed { .. } => Some("something imported by a computed name".to_owned()),
+            Object::Computed(_) => Some("something imported by a computed name".to_owned()),
             Object::Extension(n) => Some(format!("number {n} of the extension registry")),
             Object::Persistent(_) => Some("a persistent object".to_owned()),
             _ => None,
@@ -265,7 +253,7 @@ impl Judge<'_, '_> {
         let index = match object(self.pickle, call.callee) {
             Some(Object::Global(i)) => *i,
             // Said already where it was imported.
-            Some(Object::Computed { .. } | Object::Extension(_)) => return,
+            Some(Object::Computed(_) | Object::Extension(_)) => return,
             None if call.callee == Value::Unknown => return,
             _ => {
                 self.say("pickle.call.computed", at, "calls what an earlier call returned".to_owned());
@@ -274,8 +262,7 @@ impl Judge<'_, '_> {
         };
         let Some(Standing::Allowed(rule)) = self.standings.get(index as usize).copied() else {
             self.nested(call, index);
-            let args: Vec<Value> = call.args.iter().copied().chain(call.kwargs).collect();
-            if let Some(what) = self.not_allowed_inside(&args) {
+            if let Some(what) = self.not_allowed_inside(call.args.iter().copied().chain(call.kwargs)) {
                 let detail = format!("hands {what} to {}", self.pair(index));
                 self.say("pickle.allowlisted.bad_args", at, detail);
             }
@@ -309,7 +296,7 @@ impl Judge<'_, '_> {
                 }
             }
             if depth < 3 {
-                let inner = p.call(value).map(|c| c.args.as_slice()).or_else(|| p.elements(value));
+                let inner = p.call(value).map(|c| &*c.args).or_else(|| p.elements(value));
                 open.extend(inner.unwrap_or_default().iter().take(64).map(|&v| (v, depth + 1)));
             }
         }
@@ -324,8 +311,7 @@ impl Judge<'_, '_> {
         let class =
             rule == Rule::ArrayClass && global(first).is_some_and(|(m, n)| allowed::is_array_class(&m, &n));
         let args = call.args.iter().copied().skip(usize::from(class)).chain(call.kwargs);
-        let args: Vec<Value> = args.collect();
-        if let Some(what) = self.not_allowed_inside(&args) {
+        if let Some(what) = self.not_allowed_inside(args) {
             return Some(what);
         }
         match rule {
@@ -395,8 +381,8 @@ impl Judge<'_, '_> {
 
     /// Something among arguments, or among the elements of their tuples and lists, that was imported and is not
     /// allowed.
-    fn not_allowed_inside(&mut self, args: &[Value]) -> Option<String> {
-        let mut open: Vec<(Value, u8)> = args.iter().map(|&v| (v, 0)).collect();
+    fn not_allowed_inside(&mut self, args: impl Iterator<Item = Value>) -> Option<String> {
+        let mut open: Vec<(Value, u8)> = args.map(|v| (v, 0)).collect();
         while let Some((value, depth)) = open.pop() {
             if !matches!(value, Value::Ref(_)) {
                 continue;
@@ -410,9 +396,11 @@ impl Judge<'_, '_> {
                 {
                     return Some(self.pair(*i));
                 }
-                Object::Computed { .. } => return Some("something imported by a computed name".to_owned()),
+                Object::Computed(_) => return Some("something imported by a computed name".to_owned()),
                 Object::Extension(_) => return Some("something of the extension registry".to_owned()),
-                Object::Tuple(items) | Object::List(items) if depth < 3 && items.len() <= 64 => {
+                Object::Tuple(_) | Object::List(_) if depth < 3 => {
+                    let items = self.pickle.elements(value).filter(|items| items.len() <= 64);
+                    let items = items.unwrap_or_default();
                     self.looked = self.looked.saturating_sub(items.len());
                     if self.looked > 0 {
                         open.extend(items.iter().map(|&v| (v, depth + 1)));
