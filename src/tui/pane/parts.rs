@@ -233,7 +233,7 @@ fn procedure_row<'a>(id: &str, now: &Standing, names: usize, theme: Theme, width
             remark.split(" / ").next().filter(|s| fits(s)).map_or(String::new(), str::to_owned)
         }
         // Of a reason a few letters say nothing.
-        _ if room < self::width(now.word()) + 2 + REASON => String::new(),
+        _ if !fits(&remark) && room < self::width(now.word()) + 2 + REASON => String::new(),
         _ => remark,
     };
     if !shown.is_empty() {
