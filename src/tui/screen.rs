@@ -257,13 +257,12 @@ fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
         spans.push(Span::styled(" writing the report…", theme.busy()));
     }
     let mut used: usize = spans.iter().map(Span::width).sum();
-    let mut bar: Vec<_> = match over(extra.mode) {
-        Some(ids) => ids.iter().filter_map(|id| COMMANDS.iter().find(|c| c.id == *id)).collect(),
-        None => {
-            let mut bar: Vec<_> = COMMANDS.iter().filter(|c| c.bar > 0 && (c.valid)(view).is_ok()).collect();
-            bar.sort_by_key(|c| c.bar);
-            bar
-        }
+    let mut bar: Vec<_> = if let Some(ids) = over(extra.mode) {
+        ids.iter().filter_map(|id| COMMANDS.iter().find(|c| c.id == *id)).collect()
+    } else {
+        let mut bar: Vec<_> = COMMANDS.iter().filter(|c| c.bar > 0 && (c.valid)(view).is_ok()).collect();
+        bar.sort_by_key(|c| c.bar);
+        bar
     };
     // The way to all other keys is always there.
     let last = bar.pop();

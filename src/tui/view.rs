@@ -41,13 +41,16 @@ impl Ui {
     }
 }
 
+/// Divided figures by digest and by what is listed.
+type Marked = HashMap<(String, u64), Option<Arc<Figure>>>;
+
 /// Figures read so far. Reading one means reading and hashing a small file; nothing is read twice.
 #[derive(Debug, Default)]
 pub struct Figures {
     read: RefCell<HashMap<String, Result<Arc<Figure>, String>>>,
     /// Scatters with the listed samples in a group of their own, by figure and by what is listed; `None` where none is.
     /// A scatter of a large data set takes milliseconds to divide, and is asked for several times a frame.
-    marked: RefCell<HashMap<(String, u64), Option<Arc<Figure>>>>,
+    marked: RefCell<Marked>,
 }
 
 impl Figures {

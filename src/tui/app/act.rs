@@ -64,14 +64,7 @@ impl App {
             Action::Copy(full) => return self.copy(*full),
             Action::Compare => self.over(Mode::Compare { text: String::new(), cursor: 0 }),
             Action::Guide => self.over(Mode::Guide { scroll: 0 }),
-            Action::Filter if self.mode.readable() => {
-                let under = Box::new(std::mem::take(&mut self.mode));
-                self.mode = Mode::Find { text: String::new(), under };
-            }
-            Action::Filter => {
-                let text = self.view().choice(self.ui.slot()).0.to_owned();
-                self.mode = Mode::Filter { text };
-            }
+            Action::Filter => self.filter(),
             Action::Sort => self.sort(),
             Action::Numbers => {
                 if !matches!(self.mode, Mode::Zoom(_)) {
@@ -89,13 +82,7 @@ impl App {
             Action::Export if self.exporter.is_none() => {
                 self.say(Err("no report writer here: `laocoon report` writes one from the session".into()));
             }
-            Action::Export => {
-                let (reports, figure) = match &self.mode {
-                    Mode::Zoom(zoom) => (false, Some(zoom.figure.clone())),
-                    _ => (true, self.boxed()),
-                };
-                self.over(Mode::Export { cursor: 0, reports, figure });
-            }
+            Action::Export => self.offer_export(),
             Action::Step(step) => self.step(*step),
             Action::Goto => self.mode = Mode::Goto { text: String::new() },
             Action::Zoom => self.zoom(),
@@ -126,6 +113,24 @@ impl App {
             Action::Panic => panic!("provoked from the palette of a debug build"),
         }
         Next::Stay
+    }
+
+    /// Asks for words: to find in the text on top, else to filter the rows of the focused box by.
+    fn filter(&mut self) {
+        self.mode = if self.mode.readable() {
+            Mode::Find { text: String::new(), under: Box::new(std::mem::take(&mut self.mode)) }
+        } else {
+            Mode::Filter { text: self.view().choice(self.ui.slot()).0.to_owned() }
+        };
+    }
+
+    /// Asks what to export: the picture on the whole screen; else a report, or the picture of the focused box.
+    fn offer_export(&mut self) {
+        let (reports, figure) = match &self.mode {
+            Mode::Zoom(zoom) => (false, Some(zoom.figure.clone())),
+            _ => (true, self.boxed()),
+        };
+        self.over(Mode::Export { cursor: 0, reports, figure });
     }
 
     pub(super) fn request(&mut self, request: Request) {

@@ -75,9 +75,8 @@ pub struct App {
     pub(super) last: usize,
     /// Lines that hold them, as last drawn.
     pub(super) matches: Vec<usize>,
-    /// Whether the terminal shows pixels, and which images it is to show.
-    pixels: bool,
-    pictures: Vec<Picture>,
+    /// Where the terminal shows pixels: the images that it is to show.
+    pictures: Option<Vec<Picture>>,
     /// Whether something happened that a held screen does not show.
     missed: bool,
     pub(super) message: Option<Message>,
@@ -123,8 +122,7 @@ impl App {
             seek: None,
             last: 0,
             matches: Vec::new(),
-            pixels: false,
-            pictures: Vec::new(),
+            pictures: None,
             missed: false,
             message,
             exporter,
@@ -148,13 +146,13 @@ impl App {
     /// For a terminal that shows pixels.
     #[must_use]
     pub fn pixels(mut self, on: bool) -> Self {
-        self.pixels = on;
+        self.pictures = on.then(Vec::new);
         self
     }
 
     /// The images of the last picture drawn that are to be shown as pixels; their cells are blank.
     pub fn pictures(&self) -> &[Picture] {
-        &self.pictures
+        self.pictures.as_deref().unwrap_or_default()
     }
 
     /// What panes see.
@@ -249,7 +247,7 @@ impl App {
         let area = frame.area();
         let formats = self.exporter.as_ref().map_or(&[][..], |e| e.formats());
         let mut painter = Painter::new(frame.buffer_mut(), self.theme);
-        painter.pictures = self.pixels.then(Vec::new);
+        painter.pictures = self.pictures.as_ref().map(|_| Vec::new());
         painter.sought = self.sought.to_lowercase();
         let most = screen::draw(
             &self.view(),
@@ -264,10 +262,9 @@ impl App {
             },
         );
         let Painter { hits, pictures, matches, .. } = painter;
-        let pictures = pictures.unwrap_or_default();
         self.hits = hits;
         self.matches = matches;
-        for cell in pictures.iter().flat_map(|p| p.area.positions()) {
+        for cell in pictures.iter().flatten().flat_map(|p| p.area.positions()) {
             frame.buffer_mut()[cell].reset();
         }
         self.pictures = pictures;

@@ -37,10 +37,8 @@ pub(super) fn draw(
         (_, false) => "export a report",
     };
     let reports = formats.iter().map(|f| format!("{f:<10} {}", purpose(f)));
-    let these = pictures.iter().map(|f| match formats.is_empty() {
-        true => format!("{f:<10} {}", purpose(f)),
-        false => format!("{f:<10} this picture: {}", purpose(f)),
-    });
+    let this = if formats.is_empty() { "" } else { "this picture: " };
+    let these = pictures.iter().map(|f| format!("{f:<10} {this}{}", purpose(f)));
     let rows: Vec<Line> = reports.chain(these).map(Line::raw).collect();
     let height = (rows.len().max(1) as u16).saturating_add(2).min(area.height);
     let inner = p.overlay(area, 56, height, title, "enter writes it · esc close");

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 pub enum Protocol {
     /// The graphics protocol of kitty (also Ghostty, Konsole).
     Kitty,
-    /// Inline images of iTerm2 (also WezTerm, mintty).
+    /// Inline images of iTerm2 (also `WezTerm`, mintty).
     Iterm2,
     /// Sixel (foot, mlterm, xterm with VT340, Windows Terminal, tmux where it was built with it).
     Sixel,

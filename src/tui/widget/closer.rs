@@ -40,7 +40,7 @@ impl Closeup {
     }
 
     /// The part of `n` things that is seen along an axis: the first of them, and one after the last.
-    fn window(&self, axis: usize, n: usize) -> (usize, usize) {
+    fn window(self, axis: usize, n: usize) -> (usize, usize) {
         let whole = usize::from(WHOLE);
         let wide = n.div_ceil(1 << self.power.min(CLOSEST)).max(1);
         let middle = usize::from(self.at[axis]).min(whole) * n / whole;
