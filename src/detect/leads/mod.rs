@@ -29,8 +29,8 @@ const LEAD: f64 = 7.389_056_098_930_65;
 /// Training features and clean ones that fit them.
 struct Loaded<'a> {
     request: Request<'a>,
-    train: Features,
-    clean: Option<Features>,
+    train: Features<'a>,
+    clean: Option<Features<'a>>,
 }
 
 fn plan(case: &Case, procedure: &'static str, extra: Value) -> Result<Plan, Skip> {

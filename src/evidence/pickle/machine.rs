@@ -680,9 +680,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 }
                 self.pickle.event(self.op, Action::Append { target });
             }
-            Some(
-                Object::Global(_) | Object::Computed(_) | Object::Extension(_) | Object::Persistent(_),
-            ) => {
+            Some(Object::Global(_) | Object::Computed(_) | Object::Extension(_) | Object::Persistent(_)) => {
                 self.pickle.event(self.op, Action::Append { target });
                 return;
             }
@@ -713,9 +711,7 @@ impl<'p, 'a> Machine<'p, 'a> {
                 }
                 self.pickle.event(self.op, Action::SetItems { target });
             }
-            Some(
-                Object::Global(_) | Object::Computed(_) | Object::Extension(_) | Object::Persistent(_),
-            ) => {
+            Some(Object::Global(_) | Object::Computed(_) | Object::Extension(_) | Object::Persistent(_)) => {
                 self.pickle.event(self.op, Action::SetItems { target });
                 return;
             }
@@ -809,7 +805,12 @@ impl<'p, 'a> Machine<'p, 'a> {
             index
         } else {
             let index = self.pickle.imports.len() as u32;
-            let import = Import { module: module.to_owned(), name: name.to_owned(), at: self.op as u64, called: false };
+            let import = Import {
+                module: module.to_owned(),
+                name: name.to_owned(),
+                at: self.op as u64,
+                called: false,
+            };
             self.pickle.imports.push(import);
             self.pickle.known.insert(key, index);
             index
