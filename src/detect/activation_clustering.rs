@@ -263,7 +263,7 @@ fn outcome(
     for (class, seen) in seen.iter().enumerate() {
         let name = classes::name(case, class);
         let Some(seen) = seen else {
-            bars.push(Bar { label: name, value: 0.0, flagged: false });
+            bars.push(Bar { label: name, value: 0.0, flagged: false, spread: None });
             continue;
         };
         for (at, &i) in features.members[class].iter().enumerate() {
@@ -272,7 +272,7 @@ fn outcome(
             // A class that does not fall apart has nothing to rank: its silhouette weighs the position.
             score[i] = (seen.silhouette.value.max(0.0) * seen.along[at].clamp(0.0, 1.5)) as f32;
         }
-        bars.push(Bar { label: name, value: seen.silhouette.value, flagged: seen.suspicious });
+        bars.push(Bar { label: name, value: seen.silhouette.value, flagged: seen.suspicious, spread: None });
         let rng = cx.rng(&format!("points/class{class}"));
         figures.insert(format!("pca/{class}"), scatter(case, features, class, seen, rng));
     }

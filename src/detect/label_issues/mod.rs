@@ -232,6 +232,7 @@ fn outcome(
             label: classes::name(case, c),
             value: 100.0 * per_class[c] as f64 / sizes[c].max(1) as f64,
             flagged: leads.contains(&c),
+            spread: None,
         })
         .collect();
     let body = Body::Bars { value_label: "% of the label".into(), bars, threshold: None };

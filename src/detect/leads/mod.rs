@@ -116,6 +116,7 @@ fn outcome(
             label: classes::name(case, k),
             value: index[k].unwrap_or(0.0),
             flagged: index[k].is_some_and(|i| i > LEAD),
+            spread: None,
         })
         .collect();
     let body = Body::Bars { value_label: "index".into(), bars, threshold: Some(LEAD) };
