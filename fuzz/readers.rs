@@ -10,7 +10,7 @@ use laocoon::evidence::provenance::{Key, parse_manifest};
 use laocoon::evidence::{CaseFile, Format, Limits, ModelEntry, Role, SafeTensors, hdf5, torch};
 use laocoon::network::description::Description;
 use laocoon::network::load::open_model;
-use laocoon::network::onnx;
+use laocoon::network::{keras, onnx};
 use laocoon::triage::examine::{examine, recognise};
 use laocoon::triage::readable;
 use std::path::Path;
@@ -123,12 +123,22 @@ fn description(bytes: &[u8]) {
 
 fn hierarchy(bytes: &[u8]) {
     let _ = hdf5::read(bytes);
+    let limits = limits();
+    let path = Path::new("x.h5");
+    if let Ok(open) = hdf5::File::open(path, bytes, &limits) {
+        for object in open.paths().take(64) {
+            let _ =
+                (open.array(object), open.texts(object, "model_config"), open.texts(object, "weight_names"));
+        }
+    }
+    let _ = keras::read(path, bytes, Format::KerasH5, Some([3, 8, 8]), &limits);
+    let _ = keras::read(path, bytes, Format::KerasV3, Some([3, 8, 8]), &limits);
 }
 
 fn dataset(bytes: &[u8]) {
     let bytes = file("x.bin", bytes);
     let (_, found) = recognise(&bytes);
-    if matches!(found, Format::Safetensors | Format::Npz | Format::Npy | Format::Idx) {
+    if matches!(found, Format::Safetensors | Format::Npz | Format::Npy | Format::Idx | Format::Parquet) {
         let _ = load_file(&bytes, found, Role::Training, &Expect::default(), &limits(), &quiet);
     }
 }

@@ -12,6 +12,7 @@ pub mod format;
 pub mod hdf5;
 pub mod intake;
 pub mod limits;
+pub mod parquet;
 pub mod pickle;
 pub mod provenance;
 pub mod register;

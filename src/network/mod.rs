@@ -15,6 +15,7 @@ pub mod description;
 pub mod error;
 mod fold;
 pub mod graph;
+pub mod keras;
 pub mod load;
 pub mod model;
 pub mod onnx;

@@ -23,24 +23,30 @@ pub(crate) fn label_bytes(head: &[u8], len: u64, name: &str) -> Option<usize> {
     })
 }
 
-/// Reads a batch; of CIFAR-100 the fine label counts.
-pub(super) fn read(path: &Path, bytes: &[u8], name: &str, limits: &Limits) -> Result<DataSet, EvidenceError> {
+/// Reads a batch; of CIFAR-100 the fine label counts. The pixels stay in the memory they were read into.
+pub(super) fn read(
+    path: &Path,
+    mut bytes: Vec<u8>,
+    name: &str,
+    limits: &Limits,
+) -> Result<DataSet, EvidenceError> {
     let fail = |code, reason: String| EvidenceError::whole(path, code, reason);
-    let labels = label_bytes(bytes, bytes.len() as u64, name)
+    let labels = label_bytes(&bytes, bytes.len() as u64, name)
         .ok_or_else(|| fail("cifar.label", "a record has a label that is no class of CIFAR".to_owned()))?;
     let record = PIXELS + labels;
     let count = bytes.len() / record;
     if count > limits.samples {
         return Err(fail("data.limit", format!("{count} samples, {}", cap!(limits, samples))));
     }
-    let mut pixels = Vec::with_capacity(count * PIXELS);
-    let mut classes = Vec::with_capacity(count);
-    for r in bytes.chunks_exact(record) {
-        classes.push(usize::from(r[labels - 1]));
-        pixels.extend_from_slice(&r[labels..]);
+    let classes = bytes.chunks_exact(record).map(|r| usize::from(r[labels - 1])).collect();
+    // Each record moves to the front, over the labels before it.
+    for k in 0..count {
+        let from = k * record + labels;
+        bytes.copy_within(from..from + PIXELS, k * PIXELS);
     }
+    bytes.truncate(count * PIXELS);
     let images =
-        Array4::from_shape_vec((count, 3, 32, 32), pixels).map_err(|e| fail("cifar.size", e.to_string()))?;
+        Array4::from_shape_vec((count, 3, 32, 32), bytes).map_err(|e| fail("cifar.size", e.to_string()))?;
     Ok(DataSet { images: Some(Pixels::U8(images)), labels: classes, ..DataSet::default() })
 }
 
@@ -52,11 +58,11 @@ mod tests {
     fn batches_of_both_kinds_are_told_by_size_and_labels() {
         let record = |labels: &[u8], pixel: u8| [labels, &[pixel; PIXELS]].concat();
         let ten = [record(&[3], 7), record(&[9], 255)].concat();
-        let set = read(Path::new("b"), &ten, "data_batch_1.bin", &Limits::default()).unwrap();
+        let set = read(Path::new("b"), ten.clone(), "data_batch_1.bin", &Limits::default()).unwrap();
         assert_eq!((set.labels.as_slice(), set.shape()), (&[3, 9][..], Some([3, 32, 32])));
         assert_eq!(set.unit(&[1]).unwrap()[[0, 2, 31, 31]], 1.0);
         let hundred = record(&[19, 99], 1);
-        let set = read(Path::new("b"), &hundred, "train.bin", &Limits::default()).unwrap();
+        let set = read(Path::new("b"), hundred.clone(), "train.bin", &Limits::default()).unwrap();
         assert_eq!(set.labels, [99]);
         for (bytes, name) in
             [(&ten[1..], "data_batch_1.bin"), (&ten, "weights.dat"), (&record(&[10], 0), "test.bin")]
@@ -64,7 +70,7 @@ mod tests {
             assert_eq!(label_bytes(bytes, bytes.len() as u64, name), None, "{name}");
         }
         assert_eq!(
-            read(Path::new("b"), &record(&[10], 0), "test.bin", &Limits::default()).unwrap_err().code,
+            read(Path::new("b"), record(&[10], 0), "test.bin", &Limits::default()).unwrap_err().code,
             "cifar.label"
         );
     }

@@ -1,14 +1,16 @@
-//! From a folder to a data set: with a list, with IDX files, by class, or just images.
+//! From a folder to a data set: with a list, with IDX files, with Parquet files, by class, or just images.
 
 use super::images::{Source, decode_all, is_image_name};
 use super::load::{idx_pair, listed, loaded, parse_list};
+use super::parquet::{Reading, is_parquet, shards};
 use super::{DataSet, Expect, Loaded, arrays, idx::Idx, idx::label_files, list};
 use crate::evidence::intake::{self, Bytes, FolderDigest, Progress};
 use crate::evidence::{EvidenceError, Format, Limits, Role, Untrusted, text};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Reads a data set from a folder already hashed: with `labels.csv`, with IDX files, by class, or just images.
+/// Reads a data set from a folder already hashed: with `labels.csv`, with IDX files, with Parquet files of one
+/// split, by class, or just images.
 ///
 /// # Errors
 /// None of these, or something in it is malformed or changed since it was hashed.
@@ -44,8 +46,22 @@ pub fn load_folder(
     if !idx.is_empty() {
         return idx_folder(path, &idx, digest, role, expect, limits);
     }
+    let tables: Vec<PathBuf> = files.iter().filter(|f| is_parquet(f)).cloned().collect();
+    if !tables.is_empty() {
+        let mut reading = Reading::new(expect, limits);
+        let shards = shards(path, &tables, role)?;
+        for shard in &shards {
+            // One shard is in memory at a time.
+            let bytes = unchanged(path, shard, digest, limits)?;
+            reading.add(&bytes.path, &bytes.data, progress)?;
+        }
+        let mut out = reading.finish(path)?;
+        let first = shards.first().map(|s| text::visible(&s.to_string_lossy())).unwrap_or_default();
+        out.facts.push(Untrusted::new(format!("{} Parquet files, the first is {first}", shards.len())));
+        return Ok(out);
+    }
     if !files.iter().any(|f| is_image_name(f)) {
-        let reason = "no labels.csv, no IDX files and no PNG, JPEG or BMP images in it; name a data set file, or a folder of images by class";
+        let reason = "no labels.csv, no IDX or Parquet files and no PNG, JPEG or BMP images in it; name a data set file, or a folder of images by class";
         return Err(EvidenceError::whole(path, "data.folder", reason));
     }
     by_class(path, &source, &files, expect, limits, progress)

@@ -74,15 +74,22 @@ pub(super) fn decode_all(
         let (n, (h, w), cap) = (files.len(), size, cap!(source.limits, unpacked_bytes));
         return Err(whole("data.limit", format!("{n} images of {h}×{w} take too many bytes: {cap}")));
     }
-    let (mut decoded, mut bad) = (Vec::with_capacity(files.len()), Vec::new());
+    let mut stack = Stack::new(size, reference, expect.shape.map(|s| s[0]));
+    stack.reserve(files.len());
+    let (mut bad, mut unfit) = (Vec::new(), None);
     for (batch, names) in files.chunks(BATCH).enumerate() {
         if !progress((batch * BATCH) as u64, files.len() as u64) {
             return Err(whole("intake.stopped", "reading was stopped".to_owned()));
         }
-        let done: Vec<_> = names.par_iter().map(|name| decode(source, name, size, &reference)).collect();
-        for image in done {
+        let done: Vec<_> =
+            names.par_iter().map(|name| decode(source, name, stack.size, &stack.reference)).collect();
+        for (image, name) in done.into_iter().zip(names) {
             match image {
-                Ok(image) => decoded.push(image),
+                // Nothing is kept of the rest once one was bad.
+                Ok(image) if bad.is_empty() && unfit.is_none() => {
+                    unfit = stack.push(&image, name, source.limits).err();
+                }
+                Ok(_) => {}
                 Err(e) => bad.push(e),
             }
         }
@@ -100,22 +107,81 @@ pub(super) fn decode_all(
         };
         return Err(EvidenceError { reason: format!("{}{more}", first.reason), ..first.clone() });
     }
-    let channels =
-        expect.shape.map_or_else(|| decoded.iter().map(|d| d.channels).max().unwrap_or(1), |s| s[0]);
-    let mut images = Array4::<u8>::zeros((files.len(), channels, size.0, size.1));
-    for ((mut to, image), name) in images.outer_iter_mut().zip(&decoded).zip(files) {
-        let values = image.as_channels(channels).ok_or_else(|| {
-            let reason = format!("it has {} channels, {channels} are needed", image.channels);
-            EvidenceError::whole(name, "data.shape", reason)
-        })?;
-        to.indexed_iter_mut().for_each(|((c, y, x), v)| *v = values(c, y * size.1 + x));
+    if let Some(unfit) = unfit {
+        return Err(unfit);
     }
+    let images = stack.finish(source.root)?;
     let names = files.iter().map(|f| Untrusted::new(f.to_string_lossy())).collect();
     Ok(DataSet { images: Some(Pixels::U8(images)), names, ..DataSet::default() })
 }
 
+/// Images put one behind the other as they are decoded, so that no second copy of them is held.
+pub(super) struct Stack {
+    /// Height, width.
+    pub size: (usize, usize),
+    /// What has that size, for messages.
+    pub reference: String,
+    /// Channels: the model's, or the most of any image so far.
+    channels: usize,
+    fixed: bool,
+    count: usize,
+    /// Image by image, plane by plane.
+    pixels: Vec<u8>,
+    reserve: usize,
+}
+
+impl Stack {
+    pub fn new(size: (usize, usize), reference: String, channels: Option<usize>) -> Self {
+        let (fixed, channels) = (channels.is_some(), channels.unwrap_or(0));
+        Self { size, reference, channels, fixed, count: 0, pixels: Vec::new(), reserve: 0 }
+    }
+
+    /// So many images will come; their bytes have been checked against the caps.
+    pub fn reserve(&mut self, images: usize) {
+        self.reserve = images;
+    }
+
+    /// Adds an image. Grey ones become colour when the first coloured one comes.
+    pub fn push(&mut self, image: &Decoded, name: &Path, limits: &Limits) -> Result<(), EvidenceError> {
+        let plane = self.size.0 * self.size.1;
+        if !self.fixed && image.channels > self.channels {
+            let grey = std::mem::take(&mut self.pixels);
+            let (had, has) = (self.channels, image.channels);
+            self.pixels.reserve(self.reserve.max(self.count) * has * plane);
+            for one in grey.chunks_exact((had * plane).max(1)).take(self.count) {
+                (0..has).for_each(|_| self.pixels.extend_from_slice(one));
+            }
+            self.channels = has;
+        }
+        let channels = self.channels;
+        let bytes = (self.pixels.len() + channels * plane) as u64;
+        if bytes > limits.unpacked_bytes {
+            let reason = format!("with it all images take {bytes} bytes: {}", cap!(limits, unpacked_bytes));
+            return Err(EvidenceError::whole(name, "data.limit", reason));
+        }
+        let values = image.as_channels(channels).ok_or_else(|| {
+            let reason = format!("it has {} channels, {channels} are needed", image.channels);
+            EvidenceError::whole(name, "data.shape", reason)
+        })?;
+        if self.pixels.capacity() == 0 {
+            self.pixels.reserve(self.reserve * channels * plane);
+        }
+        for c in 0..channels {
+            self.pixels.extend((0..plane).map(|at| values(c, at)));
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    pub fn finish(self, path: &Path) -> Result<Array4<u8>, EvidenceError> {
+        let shape = (self.count, self.channels, self.size.0, self.size.1);
+        Array4::from_shape_vec(shape, self.pixels)
+            .map_err(|e| EvidenceError::whole(path, "data.shape", e.to_string()))
+    }
+}
+
 /// Interleaved bytes of one image.
-struct Decoded {
+pub(super) struct Decoded {
     channels: usize,
     pixels: Vec<u8>,
 }
@@ -133,8 +199,8 @@ impl Decoded {
     }
 }
 
-fn reader<'a>(bytes: &'a Bytes, name: &Path) -> Result<ImageReader<Cursor<&'a [u8]>>, EvidenceError> {
-    let reader = ImageReader::new(Cursor::new(bytes.data.as_slice())).with_guessed_format();
+fn reader<'a>(bytes: &'a [u8], name: &Path) -> Result<ImageReader<Cursor<&'a [u8]>>, EvidenceError> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     match reader {
         Ok(reader) if reader.format().is_some() => Ok(reader),
         _ => Err(EvidenceError::whole(name, "image.format", "no PNG, JPEG or BMP image")),
@@ -146,8 +212,8 @@ fn reader<'a>(bytes: &'a Bytes, name: &Path) -> Result<ImageReader<Cursor<&'a [u
 /// # Errors
 /// A header that cannot be read, or a size beyond [`Limits::image_side`].
 pub fn check(bytes: &Bytes, limits: &Limits) -> Result<(), EvidenceError> {
-    match reader(bytes, &bytes.path) {
-        Ok(_) => size_of(bytes, &bytes.path, limits).map(drop),
+    match reader(&bytes.data, &bytes.path) {
+        Ok(_) => size_of_bytes(&bytes.data, &bytes.path, limits).map(drop),
         Err(_) => Ok(()),
     }
 }
@@ -159,11 +225,16 @@ fn bad(name: &Path, e: &image::ImageError) -> EvidenceError {
 
 /// Height and width by the header alone.
 fn dimensions(source: &Source, name: &Path) -> Result<(usize, usize), EvidenceError> {
-    size_of(&source.read(name)?, name, source.limits)
+    size_of_bytes(&source.read(name)?.data, name, source.limits)
 }
 
-fn size_of(bytes: &Bytes, name: &Path, limits: &Limits) -> Result<(usize, usize), EvidenceError> {
-    let (w, h) = match png_size(&bytes.data).filter(|(w, h)| *w.max(h) > limits.image_side) {
+/// Height and width of an image file's bytes, by its header alone.
+pub(super) fn size_of_bytes(
+    bytes: &[u8],
+    name: &Path,
+    limits: &Limits,
+) -> Result<(usize, usize), EvidenceError> {
+    let (w, h) = match png_size(bytes).filter(|(w, h)| *w.max(h) > limits.image_side) {
         Some(vast) => vast,
         None => reader(bytes, name)?.into_dimensions().map_err(|e| bad(name, &e))?,
     };
@@ -192,15 +263,26 @@ fn decode(
         e
     };
     let bytes = source.read(name).map_err(named)?;
-    let (h, w) = size_of(&bytes, name, source.limits)?;
+    decode_bytes(&bytes.data, name, size, reference, source.limits)
+}
+
+/// The pixels of an image file's bytes, which must have a size.
+pub(super) fn decode_bytes(
+    bytes: &[u8],
+    name: &Path,
+    size: (usize, usize),
+    reference: &str,
+    limits: &Limits,
+) -> Result<Decoded, EvidenceError> {
+    let (h, w) = size_of_bytes(bytes, name, limits)?;
     if (h, w) != size {
         let reason = format!("{h}×{w} pixels, {reference} is {}×{}; images are not resized", size.0, size.1);
         return Err(EvidenceError::whole(name, "data.shape", reason));
     }
-    let mut reader = reader(&bytes, name)?;
+    let mut reader = reader(bytes, name)?;
     let mut caps = image::Limits::default();
-    caps.max_image_width = Some(source.limits.image_side);
-    caps.max_image_height = Some(source.limits.image_side);
+    caps.max_image_width = Some(limits.image_side);
+    caps.max_image_height = Some(limits.image_side);
     // 16 bytes a pixel is the widest pixel there is; small images still get room for tables.
     caps.max_alloc = Some((h * w * 16).max(1 << 20) as u64);
     reader.limits(caps);

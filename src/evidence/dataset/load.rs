@@ -8,6 +8,7 @@ use crate::evidence::{EvidenceError, Format, Limits, RawArray, Role, SafeTensors
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A data set with what was learnt while reading it.
 #[derive(Debug)]
@@ -30,6 +31,31 @@ pub(super) fn loaded(set: DataSet, format: Format, more: impl IntoIterator<Item 
         .map(Untrusted::new)
         .collect();
     Loaded { set, format, facts }
+}
+
+/// As [`load_file`], of bytes that nobody else needs: where they are the pixels themselves they become the images, and
+/// are not held twice.
+///
+/// # Errors
+/// As [`load_file`].
+pub fn load_owned(
+    bytes: Bytes,
+    found: Format,
+    role: Role,
+    expect: &Expect,
+    limits: &Limits,
+    progress: Progress,
+) -> Result<Loaded, EvidenceError> {
+    if found != Format::CifarBinary {
+        return load_file(&bytes, found, role, expect, limits, progress);
+    }
+    let name = file_name(&bytes.path);
+    let data = Arc::try_unwrap(bytes.data).unwrap_or_else(|shared| shared.to_vec());
+    Ok(loaded(super::cifar::read(&bytes.path, data, &name, limits)?, found, []))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|n| n.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
 
 /// Reads a data set from a file already read and recognised. Files that belong to it (the labels of an IDX file, the
@@ -71,10 +97,11 @@ pub fn load_file(
         }
         Format::Idx => idx_file(bytes, expect, limits),
         Format::CifarBinary => {
-            let name = path.file_name().map(|n| n.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-            let set = super::cifar::read(path, &bytes.data, &name, limits)?;
+            let name = file_name(path);
+            let set = super::cifar::read(path, bytes.data.to_vec(), &name, limits)?;
             Ok(loaded(set, found, []))
         }
+        Format::Parquet => super::parquet::read(path, &bytes.data, expect, limits, progress),
         Format::Csv => csv_list(bytes, expect, limits, progress),
         Format::Image => {
             let root = path.parent().unwrap_or(Path::new("."));
@@ -86,7 +113,7 @@ pub fn load_file(
             let (code, reason) = format::refusal(other, &bytes.data);
             let role = role.name();
             let reason = format!(
-                "{reason}; {role} data is read from safetensors, npz, npy, IDX, labels.csv or images"
+                "{reason}; {role} data is read from safetensors, npz, npy, IDX, Parquet, labels.csv or images"
             );
             Err(EvidenceError::whole(path, code, reason))
         }

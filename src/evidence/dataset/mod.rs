@@ -11,11 +11,12 @@ mod load;
 mod names;
 mod npy;
 mod npz;
+mod parquet;
 
 pub use folder::load_folder;
 pub use images::check as check_image;
 pub use kind::{Kind, kind};
-pub use load::{Loaded, check_list, load_file};
+pub use load::{Loaded, check_list, load_file, load_owned};
 pub use names::class_names;
 pub use npy::Npy;
 pub use npz::members as npz_members;

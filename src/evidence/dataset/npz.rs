@@ -3,19 +3,20 @@
 use crate::evidence::archive::zip::{Content, Zip, crc32};
 use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, Untrusted};
+use std::borrow::Cow;
 use std::path::Path;
 
-/// The members of an npz archive, unpacked: array name (without `.npy`) and bytes, in the archive's order.
+/// Names and bytes of arrays.
+pub type Members<'a> = Vec<(Untrusted, Cow<'a, [u8]>)>;
+
+/// The members of an npz archive: array name (without `.npy`) and bytes, in the archive's order. What is only stored is
+/// not copied.
 ///
 /// # Errors
 /// Anything odd about the archive (`zip.…`: a member twice, a name that climbs, encryption, directories that disagree,
 /// a ratio beyond the cap), an unpacked size beyond the caps (`zip.limit`), a wrong checksum (`zip.crc`) or size
 /// (`zip.size_mismatch`), a member that is no npy file (`npz.member`).
-pub fn members(
-    path: &Path,
-    bytes: &[u8],
-    limits: &Limits,
-) -> Result<Vec<(Untrusted, Vec<u8>)>, EvidenceError> {
+pub fn members<'a>(path: &Path, bytes: &'a [u8], limits: &Limits) -> Result<Members<'a>, EvidenceError> {
     let zip = Zip::read(bytes);
     if let Some(odd) = zip.odd.first() {
         let place = if odd.member.is_empty() { String::new() } else { format!("member '{}'", odd.member) };
@@ -51,8 +52,8 @@ pub fn members(
         out.push((
             array,
             match content {
-                Content::Stored(bytes, _) => bytes.to_vec(),
-                Content::Unpacked(unpacked) => unpacked.data,
+                Content::Stored(bytes, _) => Cow::Borrowed(bytes),
+                Content::Unpacked(unpacked) => Cow::Owned(unpacked.data),
             },
         ));
     }

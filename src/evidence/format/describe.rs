@@ -32,6 +32,8 @@ pub struct Description {
 
 const NEVER: &str = "recognised and described, never loaded";
 const AS_DATA: &str = "its tensors are read as data; never unpickled";
+const KERAS: &str =
+    "its layers and weights are read as data and run by our own executor; nothing of it is called";
 const DATA: &str = "read as a data set";
 
 /// The description of a format.
@@ -93,14 +95,14 @@ pub fn describe(format: Format) -> &'static Description {
             "HDF5 file, as Keras models are",
             WhenLoaded,
             "Keras runs the byte code of Lambda layers and follows links to other files",
-            NEVER
+            KERAS
         ),
         Format::KerasV3 => d!(
             "keras-v3",
             "Keras v3 archive",
             WhenLoaded,
             "its config.json names Python objects that Keras imports and calls",
-            NEVER
+            KERAS
         ),
         Format::SavedModel => d!(
             "saved-model",
@@ -119,6 +121,7 @@ pub fn describe(format: Format) -> &'static Description {
         Format::Npy => d!("npy", "NumPy array", No, "", DATA),
         Format::Npz => d!("npz", "NumPy arrays (npz)", No, "", DATA),
         Format::CifarBinary => d!("cifar-binary", "CIFAR binary batch", No, "", DATA),
+        Format::Parquet => d!("parquet", "Parquet table", No, "", DATA),
         Format::Idx => d!("idx", "IDX array (MNIST format)", No, "", DATA),
         Format::ImageFolder => d!("image-folder", "folder of images", No, "", DATA),
         Format::Image => d!("image", "image", No, "", "read as a sample of a data set"),

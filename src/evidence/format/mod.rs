@@ -32,6 +32,7 @@ pub enum Format {
     Npz,
     Idx,
     CifarBinary,
+    Parquet,
     ImageFolder,
     Image,
     Csv,
@@ -156,6 +157,7 @@ fn by_magic(head: &[u8], len: u64) -> Option<Format> {
     match () {
         () if hdf5 => Some(Format::KerasH5),
         () if at(0, b"GGUF") => Some(Format::Gguf),
+        () if at(0, b"PAR1") => Some(Format::Parquet),
         () if at(0, b"\x93NUMPY") => Some(Format::Npy),
         () if at(0, b"version https://git-lfs.github.com/spec/") => Some(Format::LfsPointer),
         () if png_jpeg || webp || bmp => Some(Format::Image),

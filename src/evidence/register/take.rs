@@ -156,7 +156,14 @@ fn open(
     let about = format::describe(item.format);
     match entry.role {
         Role::Model => {
-            let wanted = [Format::Onnx, Format::Safetensors, Format::TorchZip, Format::TorchLegacy];
+            let wanted = [
+                Format::Onnx,
+                Format::Safetensors,
+                Format::TorchZip,
+                Format::TorchLegacy,
+                Format::KerasH5,
+                Format::KerasV3,
+            ];
             usable(path, item.format, &wanted, &bytes, "a model")?;
             if item.format == Format::Safetensors {
                 let file = SafeTensors::parse(path, &bytes.data, limits)?;
@@ -196,7 +203,7 @@ fn open(
             Ok(Payload::Pipeline)
         }
         Role::Training | Role::Clean | Role::Test | Role::Suspect => {
-            let loaded = dataset::load_file(&bytes, item.format, entry.role, expect, limits, progress)?;
+            let loaded = dataset::load_owned(bytes, item.format, entry.role, expect, limits, progress)?;
             item.facts.extend(loaded.facts);
             fits(&loaded.set, path, expect)?;
             Ok(Payload::Data(Box::new(loaded.set)))

@@ -1,4 +1,4 @@
-//! From the bytes of a suspect model to a [`Model`]: ONNX; or weights (safetensors, PyTorch checkpoints) with a network
+//! From the bytes of a suspect model to a [`Model`]: ONNX; Keras; or weights (safetensors, PyTorch checkpoints) with a network
 //! description, the name of a built-in architecture, or one inferred from them. Nothing is executed.
 
 pub(crate) mod half;
@@ -7,7 +7,7 @@ mod weights;
 
 use super::description::Description;
 use super::op::Kernel;
-use super::{Graph, Model, NetworkError, onnx};
+use super::{Graph, Model, NetworkError, keras, onnx};
 use crate::evidence::limits::cap;
 use crate::evidence::{
     Bytes, EvidenceError, Format, InputSpec, Limits, ModelEntry, Untrusted, format, text::visible, torch,
@@ -46,6 +46,10 @@ pub fn open_model(
     let (graph, mut facts, own, names) = match found {
         Format::Safetensors => weights::open_safetensors(entry, bytes, architecture, limits)?,
         found if torch::is_checkpoint(found) => weights::open_checkpoint(entry, bytes, architecture, limits)?,
+        found @ (Format::KerasH5 | Format::KerasV3) => {
+            let read = keras::read(path, &bytes.data, found, entry.input.as_ref().map(|i| i.shape), limits)?;
+            (read.graph, read.facts, read.input, Vec::new())
+        }
         found => {
             refuse_others(path, found)?;
             let read = if entry.external_data { onnx::read_with_external } else { onnx::read };
@@ -94,8 +98,8 @@ fn error(path: &Path, family: &'static str, e: &NetworkError) -> EvidenceError {
 
 /// Formats that are recognised so that the message helps.
 fn refuse_others(path: &Path, found: Format) -> Result<(), EvidenceError> {
-    use Format::{Gguf, KerasH5, KerasV3, Pickle, SavedModel, TorchScript, Zip};
-    if !matches!(found, Gguf | KerasH5 | KerasV3 | Pickle | SavedModel | TorchScript | Zip) {
+    use Format::{Gguf, Pickle, SavedModel, TorchScript, Zip};
+    if !matches!(found, Gguf | Pickle | SavedModel | TorchScript | Zip) {
         return Ok(());
     }
     let what = format::describe(found).what;

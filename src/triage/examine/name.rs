@@ -31,8 +31,8 @@ pub(super) fn promises_pickle(name: &str) -> bool {
 /// A name that promises another format than the content has.
 pub(super) fn misnamed(name: &str, found: Format, packed: bool) -> Option<Reason> {
     use Format::{
-        Csv, Gguf, Idx, Image, Json, KerasH5, KerasV3, Npy, Npz, Onnx, Pickle, Safetensors, SavedModel, Text,
-        Toml, TorchLegacy, TorchScript, TorchZip, Zip,
+        Csv, Gguf, Idx, Image, Json, KerasH5, KerasV3, Npy, Npz, Onnx, Parquet, Pickle, Safetensors,
+        SavedModel, Text, Toml, TorchLegacy, TorchScript, TorchZip, Zip,
     };
     let extension = extension(name)?;
     let promised: &[Format] = match extension.as_str() {
@@ -46,6 +46,7 @@ pub(super) fn misnamed(name: &str, found: Format, packed: bool) -> Option<Reason
         "gguf" => &[Gguf],
         "npy" => &[Npy],
         "npz" => &[Npz, Zip],
+        "parquet" => &[Parquet],
         "png" | "jpg" | "jpeg" | "bmp" | "gif" | "webp" | "tif" | "tiff" => &[Image],
         "json" | "jsonl" => &[Json],
         "toml" => &[Toml],

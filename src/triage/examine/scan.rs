@@ -112,8 +112,12 @@ impl Scan<'_> {
             Format::Image if depth == 0 => {
                 self.refuse(crate::evidence::dataset::check_image(self.file, self.limits));
             }
+            Format::Parquet if depth == 0 => {
+                self.refuse(crate::evidence::parquet::check(self.file, self.limits));
+            }
             Format::Gzip
             | Format::Unknown
+            | Format::Parquet
             | Format::Csv
             | Format::Image
             | Format::Idx

@@ -122,11 +122,16 @@ pub fn of(reader: &str) -> Vec<Vec<u8>> {
         "onnx" => (shipped("sample-cases", &[".onnx"]), &["hostile/onnx"]),
         "checkpoint" => (vec![zip(&parts)], &["hostile/torch", "hostile/zip"]),
         "description" => (shipped("sample-cases", &["network.json"]), &[]),
-        "hdf5" => (vec![b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\x04\0\x10\0".repeat(8)], &["hostile/other"]),
-        "dataset" => (
-            vec![safetensors(), npz, idx, npy("(2, 3)", "<f4", &[0; 24])],
-            &["hostile/npy", "hostile/dataset"],
-        ),
+        "hdf5" => {
+            let mut seeds = vec![b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\x04\0\x10\0".repeat(8)];
+            seeds.extend(shipped("tests/golden/keras", &[".h5", ".keras"]));
+            (seeds, &["hostile/other"])
+        }
+        "dataset" => {
+            let mut seeds = vec![safetensors(), npz, idx, npy("(2, 3)", "<f4", &[0; 24])];
+            seeds.extend(shipped("tests/golden/parquet", &[".parquet"]));
+            (seeds, &["hostile/npy", "hostile/dataset"])
+        }
         "labels" => (
             vec![b"image,label\na.png,cat\nb.png,dog\n".to_vec(), b"stop\ngo\n".to_vec()],
             &["hostile/dataset"],

@@ -1,16 +1,12 @@
-//! HDF5, as far as it takes to see where a file reaches out of itself: its groups and links, and the messages of its
-//! objects. Data is never read.
+//! As far as it takes to see where a file reaches out of itself: its groups and links, and the messages of its objects.
+//! Data is never read, and what is damaged ends a branch, not the walk.
 
-use super::limits::{Limits, cap};
+use super::raw::{NOWHERE, Raw};
+use crate::evidence::limits::{Limits, cap};
 use std::collections::HashSet;
 
 /// Blocks of one object's header.
 const BLOCKS: usize = 1000;
-/// An address that is none.
-const NOWHERE: u64 = 1 << 63;
-/// Addresses and sizes beyond this are as good as this one: behind the end of any file, and small enough to add to.
-const FAR: u64 = 1 << 62;
-
 /// Something in the file that another file is needed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outside {
@@ -36,8 +32,7 @@ pub struct Hdf5 {
 }
 
 struct Walk<'a> {
-    bytes: &'a [u8],
-    base: u64,
+    raw: Raw<'a>,
     offsets: usize,
     lengths: usize,
     open: Vec<u64>,
@@ -47,19 +42,19 @@ struct Walk<'a> {
 
 /// Walks the groups of a file. Never fails: what cannot be followed ends that branch.
 pub fn read(bytes: &[u8]) -> Hdf5 {
-    let mut walk = Walk {
-        bytes,
-        base: 0,
-        offsets: 8,
-        lengths: 8,
-        open: Vec::new(),
-        seen: HashSet::new(),
-        out: Hdf5::default(),
+    let Some(raw) = Raw::open(bytes) else {
+        let broken = Some("its superblock is damaged or unknown".to_owned());
+        let version = bytes.get(8).copied().filter(|_| bytes.starts_with(b"\x89HDF")).unwrap_or_default();
+        return Hdf5 { version, broken, ..Hdf5::default() };
     };
-    if walk.superblock().is_none() {
-        walk.out.broken = Some("its superblock is damaged or unknown".to_owned());
-        return walk.out;
-    }
+    let mut walk = Walk {
+        raw,
+        offsets: raw.offsets,
+        lengths: raw.lengths,
+        open: vec![raw.root],
+        seen: HashSet::new(),
+        out: Hdf5 { version: raw.version, ..Hdf5::default() },
+    };
     let most = Limits::in_force().hdf5_objects;
     while let Some(at) = walk.open.pop() {
         if !walk.seen.insert(at) {
@@ -78,41 +73,11 @@ pub fn read(bytes: &[u8]) -> Hdf5 {
 
 impl<'a> Walk<'a> {
     fn get(&self, at: u64, n: usize) -> Option<&'a [u8]> {
-        let at = usize::try_from(at.checked_add(self.base)?).ok()?;
-        self.bytes.get(at..at.checked_add(n)?)
+        self.raw.get(at, n)
     }
 
     fn number(&self, at: u64, width: usize) -> Option<u64> {
-        let raw = self.get(at, width)?;
-        let all_ones = width > 0 && raw.iter().all(|&b| b == 0xff);
-        let value = raw.iter().rev().fold(0u64, |n, &b| n << 8 | u64::from(b));
-        Some(if all_ones { NOWHERE } else { value.min(FAR) })
-    }
-
-    fn superblock(&mut self) -> Option<()> {
-        let at = [0u64, 512, 1024, 2048, 4096, 8192]
-            .into_iter()
-            .find(|&o| self.get(o, 8).is_some_and(|b| b == b"\x89HDF\r\n\x1a\n"))?;
-        self.base = at;
-        self.out.version = self.get(8, 1)?[0];
-        let root = match self.out.version {
-            0 | 1 => {
-                (self.offsets, self.lengths) =
-                    (usize::from(self.get(13, 1)?[0]), usize::from(self.get(14, 1)?[0]));
-                let fixed = if self.out.version == 0 { 24 } else { 28 };
-                // Four addresses, then the root's entry: name offset, header address.
-                self.number(fixed + 5 * self.offsets as u64, self.offsets)?
-            }
-            2 | 3 => {
-                (self.offsets, self.lengths) =
-                    (usize::from(self.get(9, 1)?[0]), usize::from(self.get(10, 1)?[0]));
-                self.number(12 + 3 * self.offsets as u64, self.offsets)?
-            }
-            _ => return None,
-        };
-        matches!((self.offsets, self.lengths), (2 | 4 | 8, 2 | 4 | 8)).then_some(())?;
-        self.open.push(root);
-        Some(())
+        self.raw.number(at, width)
     }
 
     /// The messages of an object, block by block.
@@ -135,12 +100,12 @@ impl<'a> Walk<'a> {
     }
 
     fn first_header(&self, at: u64) -> Option<(u64, u64, bool)> {
-        (self.get(at, 1)?[0] == 1).then_some(())?;
+        (self.raw.byte(at)? == 1).then_some(())?;
         Some((at + 16, self.number(at + 8, 4)?, false))
     }
 
     fn second_header(&self, at: u64) -> Option<(u64, u64, bool)> {
-        let flags = self.get(at + 5, 1)?[0];
+        let flags = self.raw.byte(at + 5)?;
         let mut next = at + 6;
         if flags & 0x20 != 0 {
             next += 16;
@@ -193,11 +158,11 @@ impl<'a> Walk<'a> {
 
     /// A link message: hard links are followed, external ones are kept.
     fn link(&mut self, at: u64) -> Option<()> {
-        let flags = self.get(at + 1, 1)?[0];
+        let flags = self.raw.byte(at + 1)?;
         let mut next = at + 2;
         let kind = if flags & 8 != 0 {
             next += 1;
-            self.get(next - 1, 1)?[0]
+            self.raw.byte(next - 1)?
         } else {
             0
         };
@@ -267,15 +232,15 @@ impl<'a> Walk<'a> {
     /// Links of large groups lie in blocks of a heap whose index is not followed; those that leave the file are found
     /// by their form.
     fn dense_links(&mut self) {
-        let mut from = 0usize;
-        while let Some(found) = memchr::memmem::find(self.bytes.get(from..).unwrap_or_default(), b"FHDB") {
+        let (mut from, bytes) = (0usize, self.raw.all());
+        while let Some(found) = memchr::memmem::find(bytes.get(from..).unwrap_or_default(), b"FHDB") {
             let start = from + found;
-            let block = self.bytes.get(start..self.bytes.len().min(start + (1 << 16))).unwrap_or_default();
+            let block = bytes.get(start..bytes.len().min(start + (1 << 16))).unwrap_or_default();
             for (i, window) in block.windows(3).enumerate() {
                 // Version 1, a type is given, and it is an external link.
-                if window[0] == 1 && window[1] & 8 != 0 && window[1] & 0xe0 == 0 && window[2] == 64 {
+                if matches!(window, [1, flags, 64] if flags & 8 != 0 && flags & 0xe0 == 0) {
                     let before = self.out.outside.len();
-                    self.link(((start + i) as u64).saturating_sub(self.base));
+                    self.link(((start + i) as u64).saturating_sub(self.raw.base()));
                     let bad = self.out.outside.last().is_some_and(|o| o.names.len() < 2);
                     if bad && self.out.outside.len() > before {
                         self.out.outside.pop();
