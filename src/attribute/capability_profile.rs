@@ -269,7 +269,12 @@ fn outcome(lines: &[Line]) -> Outcome {
     let bars = lines
         .iter()
         .filter(|l| l.of != "access")
-        .map(|l| Bar { label: format!("{}: {}", l.of, l.because), value: height(l.value), flagged: false })
+        .map(|l| Bar {
+            label: format!("{}: {}", l.of, l.because),
+            value: height(l.value),
+            flagged: false,
+            spread: None,
+        })
         .collect();
     Outcome {
         verdict: if lines.is_empty() { Verdict::NothingFound } else { Verdict::Inconclusive },

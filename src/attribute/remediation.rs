@@ -222,7 +222,12 @@ impl Procedure for Remediation {
         let verdict = if advice.is_empty() { Verdict::NothingFound } else { Verdict::Inconclusive };
         let bars: Vec<Bar> = counts
             .iter()
-            .map(|(stage, n)| Bar { label: stage.name().into(), value: *n as f64, flagged: false })
+            .map(|(stage, n)| Bar {
+                label: stage.name().into(),
+                value: *n as f64,
+                flagged: false,
+                spread: None,
+            })
             .collect();
         let figure = Figure {
             title: "Steps asked for by findings".into(),

@@ -61,8 +61,10 @@ impl Procedure for TaxonomyMapping {
                 counts.keys().map(|id| named(id)).collect::<Vec<_>>().join("; ")
             ),
         };
-        let bars =
-            counts.iter().map(|(id, n)| Bar { label: named(id), value: *n as f64, flagged: false }).collect();
+        let bars = counts
+            .iter()
+            .map(|(id, n)| Bar { label: named(id), value: *n as f64, flagged: false, spread: None })
+            .collect();
         let figure = Figure {
             title: "Findings per ATLAS technique".to_owned(),
             body: Body::Bars { value_label: "findings".to_owned(), bars, threshold: None },

@@ -229,7 +229,7 @@ fn figure(candidates: &[Candidate]) -> Figure {
     let bars = candidates
         .iter()
         .take(10)
-        .map(|c| Bar { label: c.name(), value: c.weight, flagged: false })
+        .map(|c| Bar { label: c.name(), value: c.weight, flagged: false, spread: None })
         .collect();
     Figure {
         title: "Toolkits whose defaults fit, best first".to_owned(),

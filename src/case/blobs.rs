@@ -242,7 +242,7 @@ mod tests {
     use ndarray::{Array, Dim, IxDyn};
 
     fn bars(value: f64) -> Figure {
-        let bars = vec![Bar { label: "7 \u{1b}".into(), value, flagged: true }];
+        let bars = vec![Bar { label: "7 \u{1b}".into(), value, flagged: true, spread: None }];
         let body = Body::Bars { value_label: "MAD".into(), bars, threshold: Some(2.0) };
         Figure { title: "Anomaly index per class".into(), body }
     }

@@ -6,6 +6,8 @@ use crate::investigation::{Loaded, load};
 use crate::procedure::{Case, Cost, Earlier, Effort, Phase};
 use crate::registry;
 use crate::report::json;
+use crate::tui::pixels::{self, Wanted};
+use crate::tui::theme::Theme;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -71,13 +73,18 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
     writeln!(out, "laocoon {} ({})", env!("CARGO_PKG_VERSION"), crate::case::build())?;
     let sessions = session_dir::home().map_or_else(|e| e.to_string(), |p| p.display().to_string());
     writeln!(out, "sessions    {sessions} ({} there)", session_dir::recent().len())?;
+    let (mut look, mut symbols, mut wanted) = (None, None, Wanted::default());
     let config = match open::config_path() {
         None => "no home folder to look for it in".to_owned(),
         Some(path) if !path.exists() => {
             format!("{} (not there: the defaults hold; `laocoon config` prints them)", path.display())
         }
         Some(path) => match crate::tui::config::Config::read(&path) {
-            Ok(_) => format!("{} (read)", path.display()),
+            Ok(config) => {
+                (look, symbols) = (config.look, config.symbols);
+                wanted = config.figures.unwrap_or_default();
+                format!("{} (read)", path.display())
+            }
             Err(why) => format!("WRONG: {why}"),
         },
     };
@@ -91,7 +98,8 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
         var("COLORTERM"),
         var("NO_COLOR")
     )?;
-    let theme = crate::tui::theme::Theme::detect(None, |name| std::env::var_os(name));
+    let theme = Theme::detect(None, |name| std::env::var_os(name)).look(look.unwrap_or_default());
+    let theme = symbols.map_or(theme, |symbols| theme.symbols(symbols));
     writeln!(out, "            colours {:?}, symbols {:?}", theme.depth, theme.symbols)?;
     let remote = if std::env::var_os("SSH_CONNECTION").is_some() { "yes" } else { "no" };
     let tmux = if std::env::var_os("TMUX").is_some() {
@@ -99,10 +107,8 @@ pub fn info(args: &InfoArgs) -> anyhow::Result<Exit> {
     } else {
         "no"
     };
-    writeln!(
-        out,
-        "            SSH {remote}, tmux {tmux}; pictures as half blocks, no pixel protocol in this version"
-    )?;
+    writeln!(out, "            SSH {remote}, tmux {tmux}")?;
+    writeln!(out, "            pictures as {}", pixels::ask(wanted, theme).words())?;
     writeln!(
         out,
         "linear algebra  {}",

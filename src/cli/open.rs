@@ -8,6 +8,7 @@ use crate::investigation::{Investigation, Options};
 use crate::report::{self, Format};
 use crate::tui;
 use crate::tui::config::Config;
+use crate::tui::pixels::Wanted;
 use crate::tui::theme::{Look, Symbols};
 use clap::Args;
 use std::io::IsTerminal;
@@ -45,6 +46,9 @@ pub struct LookArgs {
     /// What pictures are drawn with [default: the configuration's, else what the terminal can show].
     #[arg(long, value_name = "NAME", value_parser = Symbols::ALL.map(|(_, name)| name))]
     symbols: Option<String>,
+    /// Masks, patterns and samples as pixels [default: the configuration's, else what the terminal has].
+    #[arg(long, value_name = "NAME", value_parser = Wanted::ALL.map(|(_, name)| name))]
+    figures: Option<String>,
 }
 
 /// The configuration file: `LAOCOON_CONFIG`, else where the system keeps such files.
@@ -80,6 +84,7 @@ impl LookArgs {
         let config = config()?;
         let named = |name: &String| Look::ALL.iter().find(|(_, n)| n == name).map(|(look, _)| *look);
         let drawn = |name: &String| Symbols::ALL.iter().find(|(_, n)| n == name).map(|(symbols, _)| *symbols);
+        let pixels = |name: &String| Wanted::ALL.iter().find(|(_, n)| n == name).map(|(wanted, _)| *wanted);
         Ok(tui::Options {
             color: match self.color {
                 ColorArg::Auto => None,
@@ -90,6 +95,7 @@ impl LookArgs {
             exporter: exports.map(|session| Arc::new(ToSession { session }) as Arc<dyn tui::Exporter>),
             look: self.theme.as_ref().and_then(named).or(config.look).unwrap_or_default(),
             symbols: self.symbols.as_ref().and_then(drawn).or(config.symbols),
+            figures: self.figures.as_ref().and_then(pixels).or(config.figures).unwrap_or_default(),
             keys: config.keys,
             others: recent(),
         })

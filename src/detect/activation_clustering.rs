@@ -56,7 +56,7 @@ const MODEST: f64 = 0.25;
 /// Clean images of a label that can speak for it.
 const FEWEST_CLEAN: usize = 10;
 /// Above this many samples the silhouette is taken over a seeded subsample.
-const SILHOUETTE_SAMPLES: usize = 2_000;
+const SILHOUETTE_SAMPLES: usize = 1_000;
 const POINTS: usize = 2_000;
 /// Labels looked at a second time.
 const MOST_RECLASSIFIED: usize = 20;
@@ -191,9 +191,9 @@ fn look(
         return Ok(None);
     }
     let check = || cx.check();
-    let samples = features.values.select(Axis(0), members);
+    let samples = || features.values.select(Axis(0), members);
     let mut rng = cx.rng(&format!("class{class}"));
-    let reduced = pca::sketched(samples.view(), COMPONENTS, &mut rng, check).map_err(|e| match e {
+    let reduced = pca::sketched(samples(), COMPONENTS, &mut rng, check).map_err(|e| match e {
         PcaError::Stopped(stop) => stop,
         PcaError::Solver(reason) => Stop::failed(format!("class {class}: {reason}")),
     })?;
@@ -207,7 +207,7 @@ fn look(
     let along = along(&reduced, &partition);
     let clean = clean
         .filter(|c| c.members[class].len() >= FEWEST_CLEAN && partition.sizes[1] > 0)
-        .map(|c| held(&samples, &partition, &c.values.select(Axis(0), &c.members[class])));
+        .map(|c| held(&samples(), &partition, &c.values.select(Axis(0), &c.members[class])));
     Ok(Some(Seen { partition, silhouette, ratio, suspicious, clean, plane, along }))
 }
 
@@ -263,7 +263,7 @@ fn outcome(
     for (class, seen) in seen.iter().enumerate() {
         let name = classes::name(case, class);
         let Some(seen) = seen else {
-            bars.push(Bar { label: name, value: 0.0, flagged: false });
+            bars.push(Bar { label: name, value: 0.0, flagged: false, spread: None });
             continue;
         };
         for (at, &i) in features.members[class].iter().enumerate() {
@@ -272,7 +272,7 @@ fn outcome(
             // A class that does not fall apart has nothing to rank: its silhouette weighs the position.
             score[i] = (seen.silhouette.value.max(0.0) * seen.along[at].clamp(0.0, 1.5)) as f32;
         }
-        bars.push(Bar { label: name, value: seen.silhouette.value, flagged: seen.suspicious });
+        bars.push(Bar { label: name, value: seen.silhouette.value, flagged: seen.suspicious, spread: None });
         let rng = cx.rng(&format!("points/class{class}"));
         figures.insert(format!("pca/{class}"), scatter(case, features, class, seen, rng));
     }

@@ -201,6 +201,7 @@ fn bars(smallness: &[f64], shown: Option<usize>) -> Figure {
         label: format!("+{}", i + 1),
         value: value - middle,
         flagged: shown == Some(i),
+        spread: None,
     };
     Figure {
         title: "How small a trigger moves every class by so many".into(),

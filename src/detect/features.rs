@@ -5,7 +5,7 @@ use super::params::Params;
 use crate::evidence::DataSet;
 use crate::math::softmax::argmax;
 use crate::procedure::{Case, Context, Data, Skip, Stop};
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, Slice};
 use std::ops::Range;
 
 /// Images run through the network between two looks at the cancel.
@@ -18,9 +18,9 @@ const RECORDED: &str = "recorded";
 
 /// Activations of the training set by label.
 #[derive(Debug)]
-pub struct Features {
-    /// N×D, all finite.
-    pub values: Array2<f32>,
+pub struct Features<'a> {
+    /// N×D, all finite; those that came with the data set are not copied.
+    pub values: CowArray<'a, f32, Ix2>,
     /// Sample indices of each class, in order.
     pub members: Vec<Vec<usize>>,
     /// Where they come from, for people.
@@ -103,23 +103,26 @@ impl<'a> Request<'a> {
         if self.layer.is_some() { data.set.len().div_ceil(BATCH) as u64 } else { 1 }
     }
 
-    /// Computes or copies the activations of a data set; reports steps `from..from + units(data)` of `total`. Samples
+    /// Computes or takes the activations of a data set; reports steps `from..from + units(data)` of `total`. Samples
     /// are grouped by label, or by the network's prediction in a set without labels.
     ///
     /// # Errors
     /// Cancelled; the network refuses; too many features; a value that is not finite.
-    pub fn load(
+    pub fn load<'d>(
         &self,
         case: &Case,
-        data: &Data,
+        data: &'d Data,
         cx: &mut Context,
         from: u64,
         total: u64,
-    ) -> Result<Features, Stop> {
+    ) -> Result<Features<'d>, Stop> {
         let set = &data.set;
         let (values, predicted) = match (&self.layer, &set.activations) {
-            (None, Some(recorded)) => (recorded.clone(), Vec::new()),
-            (Some(layer), _) => compute(case, set, layer, cx, from, total)?,
+            (None, Some(recorded)) => (CowArray::from(recorded), Vec::new()),
+            (Some(layer), _) => {
+                let (values, predicted) = compute(case, set, layer, cx, from, total)?;
+                (CowArray::from(values), predicted)
+            }
             _ => return Err(Stop::failed("the activations planned for are gone")),
         };
         if let Some(at) = first_not_finite(values.view()) {
@@ -179,7 +182,7 @@ fn compute(
     Ok((all.unwrap_or_else(|| Array2::zeros((0, 0))), predicted))
 }
 
-impl Features {
+impl Features<'_> {
     /// The activations of some samples in double precision.
     pub fn select(&self, samples: &[usize]) -> Array2<f64> {
         self.values.select(Axis(0), samples).mapv(f64::from)

@@ -139,6 +139,7 @@ fn outcome(case: &Case, plan: &Plan, wins: &[f64]) -> Outcome {
         label: classes::name(case, k),
         value,
         flagged: accused.contains(&k),
+        spread: None,
     };
     let figure = Figure {
         title: "How often the last layer answers with each class to random signals".into(),

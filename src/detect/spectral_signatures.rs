@@ -403,6 +403,7 @@ fn figures(case: &Case, seen: &[Option<Seen>], calls: &[Call], threshold: f64) -
         label: classes::name(case, k),
         value: seen[k].as_ref().and_then(|s| s.dip).unwrap_or(0.0),
         flagged: calls[k] == Call::Split,
+        spread: None,
     };
     let title = "Dip of the strongest direction per class (0 where there are too few samples)".to_owned();
     let bars = (0..seen.len()).map(bar).collect();

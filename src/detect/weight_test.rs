@@ -184,6 +184,7 @@ fn outcome(case: &Case, plan: &Plan, class_count: usize, layers: &[Layer]) -> Ou
         label: l.name.clone(),
         value: t.1,
         flagged: judged.is_some_and(|j| t.1 > j.threshold),
+        spread: None,
     };
     let figure = Figure {
         title: "How far each layer's largest row stands out among its likes".into(),

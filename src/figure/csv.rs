@@ -13,10 +13,18 @@ pub fn csv(figure: &Figure) -> Result<String, RenderError> {
     let heads = |names: &[&str]| names.iter().map(|n| cell(n)).collect::<Vec<_>>();
     match &figure.body {
         Body::Bars { value_label, bars, threshold } => {
-            put(heads(&["name", value_label, "flagged", "threshold"]))?;
+            // The ends of several starts are columns of their own, and only where there are any.
+            let several = bars.iter().any(|b| b.spread.is_some());
+            let ends: &[&str] = if several { &["lowest start", "highest start"] } else { &[] };
+            put(heads(&[&["name", value_label, "flagged", "threshold"], ends].concat()))?;
             for b in bars {
                 let t = threshold.map(|t| t.to_string()).unwrap_or_default();
-                put(vec![cell(&b.label), b.value.to_string(), b.flagged.to_string(), t])?;
+                let mut cells = vec![cell(&b.label), b.value.to_string(), b.flagged.to_string(), t];
+                if several {
+                    let ends = b.spread.map_or([String::new(), String::new()], |s| s.map(|v| v.to_string()));
+                    cells.extend(ends);
+                }
+                put(cells)?;
             }
         }
         Body::Scatter { x_label, y_label, groups } => {
@@ -86,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_digit_is_kept_and_formulas_are_disarmed() {
-        let bar = |label: &str, value, flagged| Bar { label: label.into(), value, flagged };
+        let bar = |label: &str, value, flagged| Bar { label: label.into(), value, flagged, spread: None };
         let bars = vec![bar("=cmd|' /C calc'!A0", 0.5, false), bar("7", 4.3125, true)];
         let body = Body::Bars { value_label: "anomaly index".into(), bars, threshold: Some(2.0) };
         let figure = Figure { title: String::new(), body };

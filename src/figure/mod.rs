@@ -114,6 +114,10 @@ pub struct Bar {
     pub value: f64,
     /// Whether it is past the threshold.
     pub flagged: bool,
+    /// Lowest and highest value of several runs (random starts, seeds) of which `value` is the summary; `None` of a single
+    /// run. Neither is NaN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<[f64; 2]>,
 }
 
 /// One curve.

@@ -77,11 +77,21 @@ fn of_bars(value_label: &str, bars: &[Bar], threshold: Option<f64>, most: usize)
     order.truncate(most);
     order.sort_unstable();
     let note = joined(&[flag_above(threshold), left_out(order.len(), bars.len(), "the largest")]);
-    let rows = order
-        .iter()
-        .map(|&i| vec![spelt(&bars[i].label), number(bars[i].value), mark(bars[i].flagged)])
-        .collect();
-    Rows { columns: vec![word("name"), value(value_label), word("mark")], rows, note }
+    let several = bars.iter().any(|b| b.spread.is_some());
+    let row = |&i: &usize| {
+        let mut row = vec![spelt(&bars[i].label), number(bars[i].value)];
+        if several {
+            row.extend(bars[i].spread.map_or([String::new(), String::new()], |ends| ends.map(number)));
+        }
+        row.push(mark(bars[i].flagged));
+        row
+    };
+    let mut columns = vec![word("name"), value(value_label)];
+    if several {
+        columns.extend(["lowest start", "highest start"].map(value));
+    }
+    columns.push(word("mark"));
+    Rows { columns, rows: order.iter().map(row).collect(), note }
 }
 
 fn of_groups(x_label: &str, y_label: &str, groups: &[Group]) -> Rows {
@@ -288,7 +298,7 @@ mod tests {
     use super::*;
 
     fn bars(label: &str) -> Figure {
-        let bar = |label: &str, value, flagged| Bar { label: label.into(), value, flagged };
+        let bar = |label: &str, value, flagged| Bar { label: label.into(), value, flagged, spread: None };
         Figure {
             title: "Anomaly index per class".into(),
             body: Body::Bars {
@@ -310,8 +320,9 @@ mod tests {
 
     #[test]
     fn long_tables_say_what_they_leave_out() {
-        let many =
-            (0..500).map(|i| Bar { label: i.to_string(), value: f64::from(i), flagged: false }).collect();
+        let many = (0..500)
+            .map(|i| Bar { label: i.to_string(), value: f64::from(i), flagged: false, spread: None })
+            .collect();
         let figure = Figure {
             title: String::new(),
             body: Body::Bars { value_label: "v".into(), bars: many, threshold: None },

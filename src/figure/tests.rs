@@ -25,6 +25,7 @@ fn bars() -> Body {
         },
         value: if c == 7 { 4.31 } else { 0.3 + f64::from(c * 7 % 5) * 0.31 },
         flagged: c == 7,
+        spread: (c != 4).then(|| if c == 7 { [3.9, 4.9] } else { [0.2, 0.4 + f64::from(c * 7 % 5) * 0.31] }),
     });
     Body::Bars { value_label: "anomaly index (MAD units)".into(), bars: bars.collect(), threshold: Some(2.0) }
 }
@@ -107,8 +108,34 @@ fn the_same_figure_gives_the_same_bytes_in_both_formats() {
 }
 
 #[test]
+fn several_starts_are_in_every_form_and_a_single_one_adds_nothing() {
+    let figure = |spread| {
+        let bars = vec![Bar { label: "7".into(), value: 4.5, flagged: true, spread }];
+        let body = Body::Bars { value_label: "index".into(), bars, threshold: None };
+        Figure { title: "t".into(), body }
+    };
+    let (with, without) = (figure(Some([4.125, 5.0])), figure(None));
+    assert_eq!(
+        csv::csv(&with).unwrap(),
+        "name,index,flagged,threshold,lowest start,highest start\n7,4.5,true,,4.125,5\n"
+    );
+    assert_eq!(csv::csv(&without).unwrap(), "name,index,flagged,threshold\n7,4.5,true,\n");
+    let table = rows::rows(&with, 9);
+    assert_eq!(table.rows, [["7", "4.50", "4.12", "5", "! flagged"]]);
+    assert_eq!(rows::rows(&without, 9).columns.len(), 3);
+    assert!(svg(&with).unwrap().contains("highest of several starts"));
+    assert!(!svg(&without).unwrap().contains("starts"));
+    // A session written before there were ranges reads as it did, and is written with the same bytes.
+    let old = serde_json::to_string(&without).unwrap();
+    assert!(!old.contains("spread"));
+    assert_eq!(serde_json::from_str::<Figure>(&old).unwrap(), without);
+    assert_eq!(serde_json::from_str::<Figure>(&serde_json::to_string(&with).unwrap()).unwrap(), with);
+}
+
+#[test]
 fn hostile_names_do_not_become_markup() {
-    let bars = vec![Bar { label: "<script>\"x\"'&\x1b\u{202e}".into(), value: 1.0, flagged: false }];
+    let bars =
+        vec![Bar { label: "<script>\"x\"'&\x1b\u{202e}".into(), value: 1.0, flagged: false, spread: None }];
     let body = Body::Bars { value_label: "</svg><script>".into(), bars, threshold: None };
     let drawn = svg(&Figure { title: "\"><script>alert(1)</script>".into(), body }).unwrap();
     assert!(!drawn.contains("<script") && !drawn.contains('\x1b') && !drawn.contains('\u{202e}'));
@@ -120,7 +147,7 @@ fn hostile_names_do_not_become_markup() {
 fn text_is_really_drawn_in_png() {
     let body = |label: &str| Body::Bars {
         value_label: String::new(),
-        bars: vec![Bar { label: label.into(), value: 1.0, flagged: false }],
+        bars: vec![Bar { label: label.into(), value: 1.0, flagged: false, spread: None }],
         threshold: None,
     };
     let dark = |title: &str| {
@@ -141,7 +168,7 @@ fn broken_figures_are_drawn_without_a_panic() {
         Body::Bars { value_label: String::new(), bars: vec![], threshold: Some(nan) },
         Body::Bars {
             value_label: String::new(),
-            bars: vec![Bar { label: "x".repeat(5000), value: f64::INFINITY, flagged: true }],
+            bars: vec![Bar { label: "x".repeat(5000), value: f64::INFINITY, flagged: true, spread: None }],
             threshold: Some(1e308),
         },
         Body::Scatter {

@@ -103,7 +103,7 @@ impl Procedure for Fake {
             cx.step(k, 4)?;
         }
         measures.insert("value".into(), json!(value));
-        let bars = vec![Bar { label: "0".into(), value: value as f64, flagged: false }];
+        let bars = vec![Bar { label: "0".into(), value: value as f64, flagged: false, spread: None }];
         let figure = Figure {
             title: "Value".into(),
             body: Body::Bars { value_label: "x".into(), bars, threshold: None },

@@ -2,7 +2,8 @@
 
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
-use linfa_clustering::KMeans;
+use linfa_clustering::{KMeans, KMeansInit};
+use linfa_nn::distance::L2Dist;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -19,8 +20,17 @@ pub struct Partition {
     pub inertia: f64,
 }
 
+/// Samples that the starts of [`k_means`] are compared on.
+const COMPARED: usize = 1000;
+/// Largest move of the means, as a share of the samples' spread, at which a run has come to rest; of many samples; and
+/// where starts are only compared.
+const AT_REST: f64 = 1e-7;
+const OF_MANY: f64 = 1e-5;
+const COMPARING: f64 = 1e-3;
+
 /// Partitions `samples` (n×d, finite, n ≥ 1) into `k` clusters: the best by inertia of `starts` runs of Lloyd's
-/// algorithm from k-means++ seeds. `check` is called before each start.
+/// algorithm from k-means++ seeds. Of more than a thousand samples, the starts are compared on a thousand drawn at
+/// random, and the best goes on with all of them. `check` is called before each start.
 ///
 /// # Errors
 /// Whatever `check` returns.
@@ -42,24 +52,48 @@ pub fn k_means<E>(
         return Ok(single);
     }
     let data = DatasetBase::from(centred / norm);
-    let mut best: Option<(f64, Vec<usize>)> = None;
+    let few = (n > COMPARED).then(|| {
+        let drawn = rand::seq::index::sample(rng, n, COMPARED).into_vec();
+        DatasetBase::from(data.records.select(Axis(0), &drawn))
+    });
+    let (compared, rest) = few.as_ref().map_or((&data, AT_REST), |few| (few, COMPARING));
+    let mut best: Option<(f64, KMeans<f64, L2Dist>, Vec<usize>)> = None;
     for _ in 0..starts.max(1) {
         check()?;
-        // Each start continues the stream: linfa clones the generator it is given.
-        let seed: [u8; 32] = rng.r#gen();
-        let own = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::from_seed(seed);
-        let fitted =
-            KMeans::params_with_rng(k, own).n_runs(1).tolerance(1e-7).max_n_iterations(300).fit(&data);
-        let Ok(model) = fitted else { continue };
-        let cluster = model.predict(&data.records).to_vec();
-        let inertia = inertia(&data.records, &cluster, k);
-        if best.as_ref().is_none_or(|(b, _)| inertia < *b) {
-            best = Some((inertia, cluster));
+        let Some(model) = run(compared, k, KMeansInit::KMeansPlusPlus, rest, rng) else { continue };
+        let cluster = model.predict(&compared.records).to_vec();
+        let inertia = inertia(&compared.records, &cluster, k);
+        if best.as_ref().is_none_or(|(b, ..)| inertia < *b) {
+            best = Some((inertia, model, cluster));
         }
     }
-    let Some((inertia, cluster)) = best else { return Ok(Partition { inertia: total, ..single }) };
+    if few.is_some() {
+        check()?;
+        let further = best.and_then(|(_, model, _)| {
+            let model = run(&data, k, KMeansInit::Precomputed(model.centroids().clone()), OF_MANY, rng)?;
+            let cluster = model.predict(&data.records).to_vec();
+            Some((inertia(&data.records, &cluster, k), model, cluster))
+        });
+        best = further;
+    }
+    let Some((inertia, _, cluster)) = best else { return Ok(Partition { inertia: total, ..single }) };
     let cluster = renumber(&cluster, k);
     Ok(Partition { sizes: sizes(&cluster, k), cluster, inertia: inertia * norm * norm })
+}
+
+/// One run to its rest; `None` when linfa finds none.
+fn run(
+    data: &DatasetBase<Array2<f64>, Array1<()>>,
+    k: usize,
+    init: KMeansInit<f64>,
+    rest: f64,
+    rng: &mut impl Rng,
+) -> Option<KMeans<f64, L2Dist>> {
+    // Each run continues the stream: linfa clones the generator it is given.
+    let seed: [u8; 32] = rng.r#gen();
+    let own = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::from_seed(seed);
+    let run = KMeans::params_with_rng(k, own).init_method(init).n_runs(1);
+    run.tolerance(rest).max_n_iterations(300).fit(data).ok()
 }
 
 fn sizes(cluster: &[usize], k: usize) -> Vec<usize> {

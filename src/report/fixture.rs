@@ -79,6 +79,7 @@ fn figures() -> BTreeMap<String, Figure> {
         label: if c == 3 { HOSTILE.to_owned() } else { format!("{c} speed limit") },
         value: if c == 7 { 4.31 } else { 0.3 + f64::from(c * 7 % 5) * 0.31 },
         flagged: c == 7,
+        spread: None,
     });
     let cloud = |cx: f64, n: usize| {
         let at = |i: usize| (i as f64 * 2.4, (i as f64).sqrt() * 0.15);

@@ -309,6 +309,7 @@ fn figure(formats: &BTreeMap<Format, u64>) -> Figure {
         label: f.name().to_owned(),
         value: *n as f64,
         flagged: format::describe(*f).code >= format::CodeRisk::WhenLoaded,
+        spread: None,
     };
     Figure {
         title: "Files by recognised format (marked: loading can run code)".to_owned(),

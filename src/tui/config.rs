@@ -1,6 +1,7 @@
 //! The configuration of the workbench: how it looks and which keys mean what. Nothing in it changes a result.
 
 use super::command::{COMMANDS, Group, Keymap};
+use super::pixels::Wanted;
 use super::theme::{Look, Symbols};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ const CAP: u64 = 1 << 20;
 struct Written {
     theme: Option<Look>,
     symbols: Option<Symbols>,
+    figures: Option<Wanted>,
     mouse: Option<bool>,
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -28,6 +30,8 @@ pub struct Config {
     pub look: Option<Look>,
     /// What pictures are drawn with.
     pub symbols: Option<Symbols>,
+    /// Whether pictures are pixels where the terminal can.
+    pub figures: Option<Wanted>,
     /// Whether the mouse is taken.
     pub mouse: Option<bool>,
     /// Which keys mean which command.
@@ -70,7 +74,8 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let written: Written = toml::from_str(text).map_err(|e| vec![e.message().to_owned()])?;
         let keys = Arc::new(Keymap::with(&written.keys)?);
-        Ok(Self { look: written.theme, symbols: written.symbols, mouse: written.mouse, keys })
+        let Written { theme, symbols, figures, mouse, .. } = written;
+        Ok(Self { look: theme, symbols, figures, mouse, keys })
     }
 }
 
@@ -91,7 +96,14 @@ pub fn reference() -> String {
     let _ = write!(
         out,
         "# What pictures are drawn with: {symbols}. Left out: braille, or ascii on the Linux console and without UTF-8.\n\
-         # symbols = \"braille\"\n\n# Whether clicks and the wheel are taken; text is then selected with shift held.\n\
+         # symbols = \"braille\"\n\n"
+    );
+    let figures = names(&Wanted::ALL.map(|(_, name)| name));
+    let _ = write!(
+        out,
+        "# Masks, patterns and samples as pixels: {figures}. `auto` takes what the terminal has; half blocks without\n\
+         # colours, on consoles and wherever there is no protocol. `laocoon info` says what was found.\n\
+         figures = \"auto\"\n\n# Whether clicks and the wheel are taken; text is then selected with shift held.\n\
          mouse = true\n\n"
     );
     out += "# Keys by command: a list replaces the usual ones, an empty list leaves a command to the palette. Keys are\n\
@@ -118,6 +130,8 @@ mod tests {
         insta::assert_snapshot!("config-reference", reference());
         let config = Config::parse(&reference()).unwrap();
         assert_eq!((config.look, config.symbols, config.mouse), (Some(Look::Terminal), None, Some(true)));
+        assert_eq!(config.figures, Some(Wanted::Auto));
+        assert_eq!(Config::parse("figures = \"kitty\"").unwrap().figures, Some(Wanted::Kitty));
         for command in COMMANDS {
             let mut keys = config.keys.keys(command.id).to_vec();
             let mut usual = command.keys.to_vec();

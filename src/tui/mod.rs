@@ -15,6 +15,7 @@ pub mod overlay;
 pub mod paint;
 pub mod pane;
 mod picker;
+pub mod pixels;
 mod plain;
 mod replay;
 mod run;
@@ -50,6 +51,7 @@ use app::App;
 use command::Keymap;
 use input::{Input, Ready};
 use picker::{Picked, Picker};
+use pixels::{Board, Wanted};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use std::io::{IsTerminal, stdout};
@@ -71,6 +73,8 @@ pub struct Options {
     pub look: Look,
     /// What pictures are drawn with; `None` leaves it to the terminal.
     pub symbols: Option<Symbols>,
+    /// Whether pictures are pixels where the terminal can.
+    pub figures: Wanted,
     /// Which keys mean which command.
     pub keys: Arc<Keymap>,
     /// Sessions to compare with.
@@ -85,6 +89,7 @@ impl Default for Options {
             exporter: None,
             look: Look::Terminal,
             symbols: None,
+            figures: Wanted::Auto,
             keys: Arc::default(),
             others: Vec::new(),
         }
@@ -144,7 +149,9 @@ pub fn show(source: Box<dyn Source>, options: &Options) -> Result<Exit, Error> {
     let theme = options.theme();
     let guard = enter(options, theme)?;
     let app = App::new(source, theme, options.exporter.clone());
-    run::run(app.with(Arc::clone(&options.keys), options.others.clone()), &guard)
+    let (found, typed) = pixels::look(options.figures, theme);
+    let app = app.with(Arc::clone(&options.keys), options.others.clone()).pixels(found.protocol.is_some());
+    run::run(app, &guard, Board::new(found), typed)
 }
 
 fn enter(options: &Options, theme: Theme) -> Result<Guard, Error> {
@@ -164,16 +171,17 @@ pub fn pick(entries: Vec<Entry>, options: &Options) -> Result<Option<Entry>, Err
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let mut picker = Picker::new(entries, theme);
     let input = Input::open()?;
+    let mut none = Board::new(pixels::Found::blocks("a list of cases has no pictures"));
     loop {
         match guard.signal() {
             Some(Signal::End(_)) => return Ok(None),
             Some(Signal::Suspend) => {
                 guard.suspend()?;
-                run::anew(&mut terminal)?;
+                run::anew(&mut terminal, &mut none)?;
             }
             Some(Signal::Resumed) => {
                 guard.retake()?;
-                run::anew(&mut terminal)?;
+                run::anew(&mut terminal, &mut none)?;
             }
             None => {}
         }

@@ -1,7 +1,10 @@
 //! The few strokes every pane is made of: framed boxes, cut lines, wrapped text, lists with a cursor, messages.
 
+use super::pixels::Picture;
 use super::text::{cut, cut_line, first_row, wrap};
 use super::theme::Theme;
+use super::widget::{FigureView, Gallery, Place, Thumbnails, well_formed};
+use crate::figure::{Body, Thumbnail};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -29,12 +32,51 @@ pub struct Painter<'a> {
     pub theme: Theme,
     /// Where a click hits what; the last entry that holds the point counts.
     pub hits: Vec<(Rect, Hit)>,
+    /// Words that are looked for in scrolled texts, in lower case; empty: none.
+    pub sought: String,
+    /// The lines that hold them.
+    pub matches: Vec<usize>,
+    /// Where the terminal shows pixels: the images drawn so far that nothing covers.
+    pub pictures: Option<Vec<Picture>>,
 }
 
 impl<'a> Painter<'a> {
     /// A painter on a buffer.
     pub fn new(buf: &'a mut Buffer, theme: Theme) -> Self {
-        Self { buf, theme, hits: Vec::new() }
+        Self { buf, theme, hits: Vec::new(), sought: String::new(), matches: Vec::new(), pictures: None }
+    }
+
+    /// A figure in an area.
+    pub fn figure(&mut self, view: FigureView, area: Rect) {
+        let area = area.intersection(self.buf.area);
+        view.render(area, self.buf);
+        if let Body::Thumbnails { images } = &view.figure.body {
+            let row = Thumbnails { images, first: view.cursor.unwrap_or(0), theme: view.theme };
+            self.note(images, row.places(area));
+        }
+    }
+
+    /// Images side by side.
+    pub fn thumbnails(&mut self, row: Thumbnails, area: Rect) {
+        let area = area.intersection(self.buf.area);
+        row.render(area, self.buf);
+        self.note(row.images, row.places(area));
+    }
+
+    /// Images in rows and columns.
+    pub fn gallery(&mut self, gallery: Gallery, area: Rect) {
+        let area = area.intersection(self.buf.area);
+        gallery.render(area, self.buf);
+        self.note(gallery.images, gallery.places(area));
+    }
+
+    /// Notes which images stand where, for pixels over their cells.
+    fn note(&mut self, images: &[Thumbnail], places: Vec<Place>) {
+        let Some(pictures) = &mut self.pictures else { return };
+        for place in places {
+            let image = images.get(place.image).filter(|i| well_formed(i) && !place.area.is_empty());
+            pictures.extend(image.map(|image| Picture { area: place.area, image: image.clone() }));
+        }
     }
 
     /// A framed box with a title above and a note below, each cut to the frame; the space inside.
@@ -64,6 +106,10 @@ impl<'a> Painter<'a> {
     pub fn overlay(&mut self, area: Rect, width: u16, height: u16, title: &str, below: &str) -> Rect {
         let at = area.centered(width.min(area.width).into(), height.min(area.height).into());
         Clear.render(at, self.buf);
+        if let Some(pictures) = &mut self.pictures {
+            // Of what is partly covered the half blocks are seen.
+            pictures.retain(|p| !p.area.intersects(at));
+        }
         self.frame(at, title, below, true)
     }
 
@@ -86,12 +132,23 @@ impl<'a> Painter<'a> {
         row + lines.len()
     }
 
-    /// Already broken lines, scrolled, with a scrollbar where they do not fit.
+    /// Already broken lines, scrolled, with a scrollbar where they do not fit. Those that hold what is looked for stand out.
     pub fn scrolled(&mut self, area: Rect, lines: &[Line<'_>], scroll: usize) {
         let rows = usize::from(area.height);
         let top = scroll.min(lines.len().saturating_sub(rows));
+        if !self.sought.is_empty() {
+            let holds = |line: &Line| {
+                let text: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
+                text.to_lowercase().contains(&self.sought)
+            };
+            self.matches = (0..lines.len()).filter(|&i| holds(&lines[i])).collect();
+        }
         for (i, line) in lines.iter().skip(top).take(rows).enumerate() {
             self.line(area, i, line.clone());
+            if self.matches.contains(&(top + i)) {
+                let row = Rect { y: area.y + i as u16, height: 1, ..area };
+                self.buf.set_style(row.intersection(self.buf.area), self.theme.selected(true));
+            }
         }
         if lines.len() > rows && rows > 2 && area.width > 2 {
             let mut state = ScrollbarState::new(lines.len().saturating_sub(rows)).position(top);

@@ -205,10 +205,36 @@ fn job_line(view: &View, job: &LiveJob, room: usize) -> Vec<Span<'static>> {
     ]
 }
 
+/// The commands of the bottom bar while a picture or a text lies on top: those that do something there.
+fn over(mode: &Mode) -> Option<&'static [&'static str]> {
+    match mode {
+        Mode::Zoom(zoom) if zoom.rows => Some(&["back", "numbers", "filter", "export", "note", "help"]),
+        Mode::Zoom(_) => {
+            Some(&["back", "closer", "farther", "numbers", "sort", "export", "note", "copy", "help"])
+        }
+        Mode::Detail { .. } => Some(&["back", "filter", "verdict", "note", "tag", "copy", "help"]),
+        mode if mode.readable() => Some(&["back", "filter", "help"]),
+        _ => None,
+    }
+}
+
 fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
     let theme = view.theme;
     let room = usize::from(area.width);
     let mut spans: Vec<Span> = Vec::new();
+    if let Mode::Find { text, .. } = extra.mode {
+        let typed = cut_start(&visible(text), room.saturating_sub(50));
+        spans.push(Span::styled(" /", theme.key()));
+        spans.push(Span::raw(format!("{typed}▏  ")));
+        let words = if text.is_empty() {
+            "enter: the next place · esc"
+        } else {
+            "enter keeps it · esc: not any more"
+        };
+        spans.push(Span::styled(words, theme.dim()));
+        p.line(area, 0, Line::from(spans));
+        return;
+    }
     if let Mode::Filter { text } = extra.mode {
         let typed = cut_start(&visible(text), room.saturating_sub(44));
         spans.push(Span::styled(" /", theme.key()));
@@ -231,8 +257,13 @@ fn footer(view: &View, p: &mut Painter, area: Rect, extra: &Extra) {
         spans.push(Span::styled(" writing the report…", theme.busy()));
     }
     let mut used: usize = spans.iter().map(Span::width).sum();
-    let mut bar: Vec<_> = COMMANDS.iter().filter(|c| c.bar > 0 && (c.valid)(view).is_ok()).collect();
-    bar.sort_by_key(|c| c.bar);
+    let mut bar: Vec<_> = if let Some(ids) = over(extra.mode) {
+        ids.iter().filter_map(|id| COMMANDS.iter().find(|c| c.id == *id)).collect()
+    } else {
+        let mut bar: Vec<_> = COMMANDS.iter().filter(|c| c.bar > 0 && (c.valid)(view).is_ok()).collect();
+        bar.sort_by_key(|c| c.bar);
+        bar
+    };
     // The way to all other keys is always there.
     let last = bar.pop();
     let hint = |c: &super::command::Command| {

@@ -13,6 +13,7 @@ use crate::procedure::{About, Phase, Record};
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// What the analyst has chosen. Never journaled: moving a cursor is not a step of the investigation.
@@ -40,16 +41,24 @@ impl Ui {
     }
 }
 
+/// Divided figures by digest and by what is listed.
+type Marked = HashMap<(String, u64), Option<Arc<Figure>>>;
+
 /// Figures read so far. Reading one means reading and hashing a small file; nothing is read twice.
 #[derive(Debug, Default)]
-pub struct Figures(RefCell<HashMap<String, Result<Arc<Figure>, String>>>);
+pub struct Figures {
+    read: RefCell<HashMap<String, Result<Arc<Figure>, String>>>,
+    /// Scatters with the listed samples in a group of their own, by figure and by what is listed; `None` where none is.
+    /// A scatter of a large data set takes milliseconds to divide, and is asked for several times a frame.
+    marked: RefCell<Marked>,
+}
 
 impl Figures {
     /// Enough for every figure of a case; then everything is read anew.
     const MOST: usize = 512;
 
     fn get(&self, source: &dyn Source, sha256: &str) -> Result<Arc<Figure>, String> {
-        let mut known = self.0.borrow_mut();
+        let mut known = self.read.borrow_mut();
         if known.len() >= Self::MOST {
             known.clear();
         }
@@ -58,7 +67,19 @@ impl Figures {
 
     /// Forgets what could not be read, so that it is tried again.
     pub fn retry(&self) {
-        self.0.borrow_mut().retain(|_, f| f.is_ok());
+        self.read.borrow_mut().retain(|_, f| f.is_ok());
+    }
+
+    /// A figure with some samples marked; `None` when it holds none of them.
+    fn marked(&self, sha256: &str, figure: &Figure, listed: &BTreeSet<usize>) -> Option<Arc<Figure>> {
+        let mut hasher = DefaultHasher::new();
+        listed.hash(&mut hasher);
+        let mut known = self.marked.borrow_mut();
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        let key = (sha256.to_owned(), hasher.finish());
+        known.entry(key).or_insert_with(|| mark(figure, listed).map(Arc::new)).clone()
     }
 }
 
@@ -250,10 +271,11 @@ impl<'a> View<'a> {
     pub fn marked(&self, procedure: &str, name: &str) -> Shown {
         let shown = self.figure(procedure, name);
         let listed = self.measure("poisoned-samples", "indices").and_then(serde_json::Value::as_array);
-        match (&shown, listed) {
-            (Shown::Final(f), Some(listed)) if procedure != "poisoned-samples" => {
+        let sha = self.outcome(procedure).and_then(|(record, _)| record.figures.get(name));
+        match (&shown, listed, sha) {
+            (Shown::Final(f), Some(listed), Some(sha)) if procedure != "poisoned-samples" => {
                 let listed = listed.iter().filter_map(|v| usize::try_from(v.as_u64()?).ok()).collect();
-                mark(f, &listed).map_or(shown, |f| Shown::Final(Arc::new(f)))
+                self.figures.marked(sha, f, &listed).map_or(shown, Shown::Final)
             }
             _ => shown,
         }
@@ -463,5 +485,10 @@ mod tests {
         let samples: Vec<_> = groups.iter().map(|g| (g.flagged, g.samples.clone())).collect();
         assert_eq!(samples, [(false, vec![1]), (false, vec![4]), (true, vec![2, 3])]);
         assert_eq!(groups[2].points, [[2.0, 0.0], [3.0, 0.0]]);
+        // The same again is not divided again; another list is another picture.
+        let figures = Figures::default();
+        let of = |listed: &[usize]| figures.marked("a", &figure, &listed.iter().copied().collect());
+        assert!(Arc::ptr_eq(&of(&[2, 3]).unwrap(), &of(&[3, 2]).unwrap()));
+        assert!(!Arc::ptr_eq(&of(&[2, 3]).unwrap(), &of(&[2]).unwrap()) && of(&[9]).is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 mod given_back;
 mod journey;
+mod pixels;
 mod screen;
 
 use laocoon::case::{Session, journal, verify};

@@ -9,9 +9,12 @@ use crate::lanes::{Lanes, Real};
 /// Columns of a block of the left matrix.
 pub(crate) const BLOCK: usize = 16;
 
-/// Rows of a panel of the left matrix where there are 32 registers, and where there are 16.
-pub(crate) const MANY: usize = 12;
+/// Rows of a panel of the left matrix where there are 32 registers, and where there are 16. As many as leave room for the
+/// numbers of a column beside the sums: compilers load them all first.
+pub(crate) const MANY: usize = 8;
 pub(crate) const FEW: usize = 6;
+/// As [`FEW`], in the midst of a function that wants registers for itself.
+pub(crate) const LEAN: usize = 4;
 
 /// The bounds of a `ReLU`: zero, and an upper one if there is one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -228,13 +231,29 @@ pub(crate) fn multiply<L: Lanes>(
     sink: &mut impl Sink<L>,
 ) {
     if L::MANY {
-        panels::<L, MANY, 8, 4>(lanes, left, right, columns, sink);
+        multiply_by::<L, MANY>(lanes, left, right, columns, sink);
     } else {
-        panels::<L, FEW, 4, 2>(lanes, left, right, columns, sink);
+        multiply_by::<L, FEW>(lanes, left, right, columns, sink);
     }
 }
 
-/// Panels of `M` rows; where fewer are left, of `TWO` or `ONE` thirds.
+/// [`multiply`], of a left matrix in panels of `M` rows.
+#[inline(always)]
+pub(crate) fn multiply_by<L: Lanes, const M: usize>(
+    lanes: L,
+    left: &Left<L::T>,
+    right: &[L::T],
+    columns: usize,
+    sink: &mut impl Sink<L>,
+) {
+    match M {
+        MANY => panels::<L, M, 6, 4>(lanes, left, right, columns, sink),
+        FEW => panels::<L, M, 4, 2>(lanes, left, right, columns, sink),
+        _ => panels::<L, M, 3, 2>(lanes, left, right, columns, sink),
+    }
+}
+
+/// Panels of `M` rows; where fewer are left, of `TWO` or `ONE`.
 #[inline(always)]
 fn panels<L: Lanes, const M: usize, const TWO: usize, const ONE: usize>(
     lanes: L,

@@ -13,7 +13,7 @@ pub mod twin;
 
 pub use arm::{Aim, Arm, Found};
 pub use form::{Form, KNOTS};
-pub use run::{Budget, Compared, Size, compare, every_class, run, units};
+pub use run::{Budget, Compared, Size, around, compare, every_class, run, units};
 
 use crate::network::Model;
 use crate::procedure::{Context, Stop};

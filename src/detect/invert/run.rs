@@ -29,12 +29,29 @@ pub struct Size {
     pub size: f64,
     /// Largest size over smallest, of the starts.
     pub spread: f64,
+    /// Smallest and largest size of the starts.
+    pub range: [f64; 2],
     /// The smallest change of all starts.
     pub found: Found,
     /// Whether every start reached the success asked for.
     pub reached: bool,
     /// Steps of all starts together.
     pub steps: u64,
+}
+
+impl Size {
+    /// Where −ln size of the single starts lies when that of their mean is shown as `value`, lowest first; sizes below
+    /// `floor` count as that much. `None` of one start.
+    pub fn around(&self, value: f64, floor: f64) -> Option<[f64; 2]> {
+        around(value, self.size, self.range, floor)
+    }
+}
+
+/// See [`Size::around`].
+pub fn around(value: f64, size: f64, [low, high]: [f64; 2], floor: f64) -> Option<[f64; 2]> {
+    let ln = |s: f64| s.max(floor).ln();
+    let several = low < high && [value, size, low, high].iter().all(|v| v.is_finite());
+    several.then(|| [value + ln(size) - ln(high), value + ln(size) - ln(low)])
 }
 
 /// Hears of every round: its number and the arms that go on.
@@ -148,6 +165,7 @@ fn summary(all: &[Vec<Arm>], i: usize) -> Option<Size> {
     Some(Size {
         size: (sizes.iter().map(|s| s.ln()).sum::<f64>() / sizes.len() as f64).exp(),
         spread: high / low,
+        range: [low, high],
         found: best.found(),
         reached: arms.iter().all(|a| a.best.is_some()),
         steps: arms.iter().map(|a| u64::from(a.steps)).sum(),

@@ -111,6 +111,12 @@ fn the_smallest_pattern_for_a_linear_network_is_the_closed_form() {
         found[0].size
     );
     assert!(found[0].spread < 1.3 && found[0].steps == 800);
+    // The two starts lie around their geometric mean, and the bar of the mean says by how much.
+    let [low, high] = found[0].range;
+    assert!(low < high && (low * high).sqrt() - found[0].size < 1e-9 * high);
+    let [a, b] = found[0].around(1.5, 1e-9).unwrap();
+    assert!((b - a - found[0].spread.ln()).abs() < 1e-9 && (f64::midpoint(a, b) - 1.5).abs() < 1e-9);
+    assert_eq!(around(1.5, 3.0, [3.0, 3.0], 0.5), None, "one start has no range");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::math::adam::{Adam, AdamSettings};
 use crate::math::softmax::{cross_entropy_gradient, softmax};
 use crate::procedure::{Context, Stop};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rand::seq::SliceRandom;
 
 /// Folds: every sample is judged by a classifier taught with the other four fifths.
@@ -23,14 +23,14 @@ const DECAY: f32 = 1e-3;
 /// # Errors
 /// Cancelled.
 pub fn out_of_sample(
-    features: &Array2<f32>,
+    features: ArrayView2<f32>,
     labels: &[usize],
     classes: usize,
     cx: &Context,
 ) -> Result<Array2<f64>, Stop> {
     let (n, d) = features.dim();
     let mean = features.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
-    let mut x = features - &mean;
+    let mut x = &features - &mean;
     let spread = x.map_axis(Axis(0), |c| (c.dot(&c) / n.max(1) as f32).sqrt());
     x /= &spread.mapv(|s| if s > 0.0 { s } else { 1.0 });
     let fold = folds(labels, classes, cx);
@@ -120,19 +120,19 @@ mod tests {
             rng.gen_range(-1.0f32..1.0) + if j == actual[i] { 3.0 } else { 0.0 }
         });
         let cx = Context::new(0, "label-issues", &Silent);
-        let p = out_of_sample(&x, &labels, 3, &cx).unwrap();
+        let p = out_of_sample(x.view(), &labels, 3, &cx).unwrap();
         assert!(p.rows().into_iter().all(|r| (r.sum() - 1.0).abs() < 1e-12));
         let trusted = |i: &usize| p[[*i, labels[*i]]] > 0.5;
         assert!((0..300).filter(|i| i % 20 == 0).filter(trusted).count() <= 1);
         assert!((0..300).filter(|i| i % 20 != 0).filter(trusted).count() >= 275);
-        assert_eq!(p, out_of_sample(&x, &labels, 3, &cx).unwrap());
+        assert_eq!(p, out_of_sample(x.view(), &labels, 3, &cx).unwrap());
     }
 
     #[test]
     fn degenerate_sets_are_survived() {
         let cx = Context::new(0, "label-issues", &Silent);
-        let p = out_of_sample(&Array2::ones((4, 3)), &[0, 1, 0, 1], 2, &cx).unwrap();
+        let p = out_of_sample(Array2::ones((4, 3)).view(), &[0, 1, 0, 1], 2, &cx).unwrap();
         assert!(p.iter().all(|x| x.is_finite()));
-        assert_eq!(out_of_sample(&Array2::zeros((0, 3)), &[], 2, &cx).unwrap().dim(), (0, 2));
+        assert_eq!(out_of_sample(Array2::zeros((0, 3)).view(), &[], 2, &cx).unwrap().dim(), (0, 2));
     }
 }

@@ -6,7 +6,7 @@ pub mod head;
 mod tests;
 
 use super::classes;
-use super::features::{Features, Request};
+use super::features::Request;
 use super::params::Params;
 use crate::evidence::DataSet;
 use crate::figure::{Bar, Body, Figure};
@@ -161,9 +161,9 @@ impl Procedure for LabelIssues {
         let (p, labels, origin) = match &source {
             Source::Given(p, set, _) => ((*p).clone(), &set.labels, "given with the data set".to_owned()),
             Source::Taught(request) => {
-                let features: Features = request.load(case, request.data, cx, 0, plan.units)?;
+                let features = request.load(case, request.data, cx, 0, plan.units)?;
                 let labels = &request.data.set.labels;
-                let p = head::out_of_sample(&features.values, labels, request.classes, cx)?;
+                let p = head::out_of_sample(features.values.view(), labels, request.classes, cx)?;
                 let origin = format!("a softmax classifier on {}, in {} folds", features.source, head::FOLDS);
                 (p, labels, origin)
             }
@@ -232,6 +232,7 @@ fn outcome(
             label: classes::name(case, c),
             value: 100.0 * per_class[c] as f64 / sizes[c].max(1) as f64,
             flagged: leads.contains(&c),
+            spread: None,
         })
         .collect();
     let body = Body::Bars { value_label: "% of the label".into(), bars, threshold: None };

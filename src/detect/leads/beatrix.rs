@@ -3,7 +3,7 @@
 use super::{FEWEST, indices, load, outcome, plan};
 use crate::math::robust::Robust;
 use crate::procedure::{About, Case, Context, Cost, Outcome, Phase, Plan, Procedure, Skip, Stop};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ impl Procedure for Beatrix {
     fn run(&self, case: &Case, plan: &Plan, cx: &mut Context) -> Result<Outcome, Stop> {
         let loaded = load(case, ABOUT.id, plan, cx)?;
         let train = &loaded.train;
-        let chosen = widest(&train.values);
+        let chosen = widest(train.values.view());
         let mut score = Array1::<f32>::zeros(train.values.nrows());
         let mut statistic = vec![None; train.members.len()];
         let from = plan.units - train.members.len() as u64;
@@ -83,7 +83,7 @@ impl Procedure for Beatrix {
 }
 
 /// Features of largest variance, ascending.
-fn widest(values: &Array2<f32>) -> Vec<usize> {
+fn widest(values: ArrayView2<f32>) -> Vec<usize> {
     let variance = values.mapv(f64::from).var_axis(Axis(0), 0.0);
     let mut order: Vec<usize> = (0..variance.len()).collect();
     order.sort_by(|&a, &b| variance[b].total_cmp(&variance[a]).then(a.cmp(&b)));

@@ -29,8 +29,8 @@ const LEAD: f64 = 7.389_056_098_930_65;
 /// Training features and clean ones that fit them.
 struct Loaded<'a> {
     request: Request<'a>,
-    train: Features,
-    clean: Option<Features>,
+    train: Features<'a>,
+    clean: Option<Features<'a>>,
 }
 
 fn plan(case: &Case, procedure: &'static str, extra: Value) -> Result<Plan, Skip> {
@@ -116,6 +116,7 @@ fn outcome(
             label: classes::name(case, k),
             value: index[k].unwrap_or(0.0),
             flagged: index[k].is_some_and(|i| i > LEAD),
+            spread: None,
         })
         .collect();
     let body = Body::Bars { value_label: "index".into(), bars, threshold: Some(LEAD) };

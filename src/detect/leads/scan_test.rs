@@ -52,7 +52,7 @@ impl Procedure for TwoComponents {
             }
         }
         let trusted = loaded.clean.is_some();
-        let fallback = medians(&train.values, &train.members);
+        let fallback = medians(train.values.view(), &train.members);
         let space =
             Space::learn(reference.values.view(), &classes, &fallback, if trusted { 2 } else { usize::MAX })?;
         let whitened = space.whiten(train.values.view(), labels);

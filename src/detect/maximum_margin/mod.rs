@@ -172,6 +172,7 @@ fn bars(case: &Case, margins: &[f64], accused: &[usize], threshold: Option<f64>)
         label: classes::name(case, k),
         value,
         flagged: accused.contains(&k),
+        spread: None,
     };
     Figure {
         title: "By how much each class can win, over all inputs".into(),

@@ -284,7 +284,7 @@ fn figure(fused: &Fused) -> Figure {
     let threshold = -(1.0 - (1.0 - FLAGGED).powf(1.0 / fused.parts.len().max(1) as f64)).log10();
     let bar = |p: &calibration::Part| {
         let value = -p.chance.log10();
-        Bar { label: p.detector.clone(), value, flagged: value >= threshold }
+        Bar { label: p.detector.clone(), value, flagged: value >= threshold, spread: None }
     };
     Figure {
         title: "How strange each detector finds the model".into(),

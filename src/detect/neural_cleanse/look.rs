@@ -3,6 +3,7 @@
 use super::decide::{Decision, decide};
 use super::{IMAGES, Mode, Reversed, Setup, by_norm, norm_outlier};
 use crate::detect::images::Pool;
+use crate::detect::invert;
 use crate::detect::stamp::Trigger;
 use crate::detect::{classes, thumbnails};
 use crate::figure::{Bar, Body, Figure};
@@ -59,9 +60,15 @@ pub(super) fn outcome(
     if let Some(chance) = decision.chance {
         measures.insert("p_value".to_owned(), number(chance));
     }
+    // Only the scheduled search starts more than once, and its bars are logarithms of sizes once there is a statistic.
+    let logarithmic = matches!(setup.mode, Mode::Scheduled(..)) && decision.statistic.is_some();
+    let around = |(r, &bar): (&Reversed, &f64)| {
+        invert::around(bar, r.size, r.range, norm_outlier::FLOOR).filter(|_| logarithmic)
+    };
+    let ranges: Vec<_> = found.iter().zip(&decision.bars).map(around).collect();
     let mut figures = BTreeMap::from([
-        ("anomaly".to_owned(), anomaly(case, &decision.bars, &decision.accused, decision.threshold)),
-        ("norms".to_owned(), norm_bars(case, &norms, &decision.accused)),
+        ("anomaly".to_owned(), anomaly(case, &decision.bars, &ranges, &decision.accused, decision.threshold)),
+        ("norms".to_owned(), norm_bars(case, &norms, found, &decision.accused)),
     ]);
     for &class in by_norm(&norms).iter().take(SHOWN) {
         let trigger = &found[class].best.trigger;
@@ -193,11 +200,19 @@ fn limits(setup: &Setup, reached: &[bool]) -> String {
     limits
 }
 
-pub(super) fn anomaly(case: &Case, values: &[f64], accused: &[usize], threshold: Option<f64>) -> Figure {
+/// Bars of how far each class stands out; `ranges`, where there are any, say how far its starts lie apart.
+pub(super) fn anomaly(
+    case: &Case,
+    values: &[f64],
+    ranges: &[Option<[f64; 2]>],
+    accused: &[usize],
+    threshold: Option<f64>,
+) -> Figure {
     let bar = |(k, &value): (usize, &f64)| Bar {
         label: classes::name(case, k),
         value,
         flagged: accused.contains(&k),
+        spread: ranges.get(k).copied().flatten(),
     };
     Figure {
         title: "How far each class's smallest trigger lies below the others'".into(),
@@ -209,11 +224,12 @@ pub(super) fn anomaly(case: &Case, values: &[f64], accused: &[usize], threshold:
     }
 }
 
-fn norm_bars(case: &Case, norms: &[f64], accused: &[usize]) -> Figure {
+fn norm_bars(case: &Case, norms: &[f64], found: &[Reversed], accused: &[usize]) -> Figure {
     let bar = |(k, &value): (usize, &f64)| Bar {
         label: classes::name(case, k),
         value,
         flagged: accused.contains(&k),
+        spread: found.get(k).map(|r| r.range).filter(|[low, high]| low < high),
     };
     Figure {
         title: "Size of the smallest trigger found per class".into(),

@@ -179,6 +179,8 @@ struct Reversed {
     size: f64,
     /// Largest over smallest of the starts.
     spread: f64,
+    /// Smallest and largest size of the starts; the same twice of one start.
+    range: [f64; 2],
     /// −ln size, less what a clean twin explains.
     smallness: f64,
     reached: bool,
@@ -189,7 +191,7 @@ impl Reversed {
     /// Of a search from one start, without a twin.
     fn once(best: Best, reached: bool, steps: u64) -> Self {
         let smallness = -best.l1.max(norm_outlier::FLOOR).ln();
-        Self { size: best.l1, spread: 1.0, smallness, best, reached, steps }
+        Self { size: best.l1, spread: 1.0, range: [best.l1; 2], smallness, best, reached, steps }
     }
 }
 

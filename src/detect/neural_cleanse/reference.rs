@@ -58,7 +58,7 @@ fn partial(case: &Case, setup: &Setup, pool: &Pool, searches: &[Search], cx: &mu
         .collect();
     let norms: Vec<f64> = triggers.iter().map(Trigger::l1).collect();
     if let Some(split) = norm_outlier::split(&norm_outlier::logarithms(&norms)) {
-        cx.partial("anomaly", look::anomaly(case, &split.distance, &[], None));
+        cx.partial("anomaly", look::anomaly(case, &split.distance, &[], &[], None));
     }
     let smallest = (0..norms.len()).min_by(|&a, &b| norms[a].total_cmp(&norms[b]));
     if let Some(class) = smallest {

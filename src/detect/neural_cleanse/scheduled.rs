@@ -23,7 +23,7 @@ pub(super) fn search(
         if told % PARTIAL == 0 && !arms.is_empty() {
             let sizes: Vec<f64> = arms.iter().map(Arm::size).collect();
             let heights = look::above_median(&gap::smallness(sizes.iter().copied(), FLOOR));
-            cx.partial("anomaly", look::anomaly(case, &heights, &[], None));
+            cx.partial("anomaly", look::anomaly(case, &heights, &[], &[], None));
             if let Some(arm) = arms.iter().min_by(|a, b| a.size().total_cmp(&b.size())) {
                 let trigger = arm.found().trigger(h * w);
                 cx.partial(
@@ -43,6 +43,7 @@ pub(super) fn search(
             best: Best { l1: trigger.l1(), trigger, success: size.found.success },
             size: size.size,
             spread: size.spread,
+            range: size.range,
             smallness,
             reached: size.reached,
             steps: size.steps,

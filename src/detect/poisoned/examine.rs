@@ -291,7 +291,7 @@ fn whiten(
     fewest: usize,
 ) -> Result<(Whitened, Whitened), Stop> {
     let one = |samples: Array2<f32>, reference: Array2<f32>| {
-        let space = Space::learn(reference.view(), clean_classes, &medians(&samples, members), fewest)?;
+        let space = Space::learn(reference.view(), clean_classes, &medians(samples.view(), members), fewest)?;
         let (a, b) = (space.whiten(samples.view(), labels), space.whiten(reference.view(), clean_classes));
         let (da, db) = (space.distances(&a, labels), space.distances(&b, clean_classes));
         Ok(((a, da), (b, db)))

@@ -28,7 +28,7 @@ pub(super) fn of(
     let bars = per_class
         .iter()
         .enumerate()
-        .map(|(c, &n)| Bar { label: classes::name(case, c), value: n as f64, flagged: n > 0 })
+        .map(|(c, &n)| Bar { label: classes::name(case, c), value: n as f64, flagged: n > 0, spread: None })
         .collect();
     let body = Body::Bars { value_label: "samples".into(), bars, threshold: None };
     figures.insert("listed".to_owned(), Figure { title: "Listed samples per label".into(), body });

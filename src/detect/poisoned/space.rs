@@ -89,7 +89,7 @@ impl Space {
 }
 
 /// K×D medians per feature of the samples of each class, zero for a class without any.
-pub fn medians(samples: &Array2<f32>, members: &[Vec<usize>]) -> Array2<f32> {
+pub fn medians(samples: ArrayView2<f32>, members: &[Vec<usize>]) -> Array2<f32> {
     let mut out = Array2::zeros((members.len(), samples.ncols()));
     for (mut row, members) in out.rows_mut().into_iter().zip(members) {
         for (j, to) in row.iter_mut().enumerate() {

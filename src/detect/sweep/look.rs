@@ -15,11 +15,12 @@ use ndarray::{Array4, ArrayD, Axis, IxDyn};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Bars of how small each class's change is, above the median class.
+/// Bars of how small each class's change is, above the median class; with the range of the starts where `found` has it.
 pub(super) fn bars(
     sweep: &Sweep,
     case: &Case,
     smallness: &[f64],
+    found: &[Size],
     accused: &[usize],
     threshold: Option<f64>,
 ) -> Figure {
@@ -28,6 +29,7 @@ pub(super) fn bars(
         label: classes::name(case, k),
         value: value - middle,
         flagged: accused.contains(&k),
+        spread: found.get(k).and_then(|f| f.around(value - middle, sweep.floor)),
     };
     Figure {
         title: format!("How small a {} sends images to each class", sweep.noun),
@@ -73,7 +75,7 @@ pub(super) fn outcome(
         measures.insert("p_value".to_owned(), number(judged.chance));
     }
     let mut figures =
-        BTreeMap::from([("sizes".to_owned(), bars(sweep, case, &compared.smallness, shown, None))]);
+        BTreeMap::from([("sizes".to_owned(), bars(sweep, case, &compared.smallness, found, shown, None))]);
     let mut arrays = BTreeMap::new();
     if sweep.place == Place::Image {
         for &class in leaders {

@@ -115,7 +115,10 @@ impl Procedure for Sweep {
             told += 1;
             if told % PARTIAL == 0 && !arms.is_empty() {
                 let sizes: Vec<f64> = arms.iter().map(Arm::size).collect();
-                cx.partial("sizes", look::bars(self, case, &gap::smallness(sizes, self.floor), &[], None));
+                cx.partial(
+                    "sizes",
+                    look::bars(self, case, &gap::smallness(sizes, self.floor), &[], &[], None),
+                );
             }
             Ok(())
         };

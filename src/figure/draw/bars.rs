@@ -39,7 +39,8 @@ pub fn draw<DB: DrawingBackend>(
     let longest = shown.iter().map(|b| b.label.chars().count()).max().unwrap_or(1).clamp(2, NAME) as i32;
     let (left, right) = (longest * CHAR + 34, WIDTH - 78);
     let (top, bottom) = (TOP + 12, TOP + 12 + pitch * shown.len().max(1) as i32);
-    let values = shown.iter().map(|b| b.value).chain(threshold).chain([0.0]);
+    let ends = shown.iter().filter_map(|b| b.spread).flatten().filter(|v| v.is_finite());
+    let values = shown.iter().map(|b| b.value).chain(ends).chain(threshold).chain([0.0]);
     let scale = Scale::around(values, left, right);
 
     for (v, said) in scale.ticks(6) {
@@ -63,7 +64,17 @@ pub fn draw<DB: DrawingBackend>(
             Hang::End,
             said,
         )?;
-        canvas.text((to.0 + 6, middle), &label::number(bar.value), Hang::Start, said)?;
+        let mut after = to.0;
+        if let Some(ends) = bar.spread.filter(|s| s.iter().all(|v| v.is_finite())) {
+            let [low, high] = ends.map(|v| scale.at(v));
+            let cap = pitch / 4;
+            canvas.path(vec![(low, middle), (high, middle)], ink::INK, 1)?;
+            for x in [low, high] {
+                canvas.path(vec![(x, middle - cap), (x, middle + cap)], ink::INK, 1)?;
+            }
+            after = after.max(high);
+        }
+        canvas.text((after + 6, middle), &label::number(bar.value), Hang::Start, said)?;
     }
     canvas.path(vec![(zero, top), (zero, bottom)], ink::MUTED, 1)?;
     canvas.text(
@@ -82,6 +93,10 @@ pub fn draw<DB: DrawingBackend>(
     if shown.iter().any(|b| b.flagged) {
         let plain = (Key::Box { hatched: false, colour: ink::series(0) }, "not flagged".to_owned());
         legend(canvas, &[(Key::Box { hatched: true, colour: ink::ORANGE }, "! flagged".to_owned()), plain])?;
+    }
+    if shown.iter().any(|b| b.spread.is_some()) {
+        let text = "├─┤ lowest to highest of several starts";
+        canvas.text((WIDTH - 12, bottom + 31), text, Hang::End, ink::MUTED)?;
     }
     if shown.len() < bars.len() {
         remark(canvas, &format!("the {} largest of {}", shown.len(), bars.len()))?;

@@ -298,7 +298,12 @@ fn outcome(case: &Case, setup: &Setup, all: &Answers) -> Outcome {
         .iter()
         .enumerate()
         .filter_map(|(k, a)| {
-            Some(Bar { label: classes::name(case, k), value: (*a)?, flagged: weak.contains(&k) })
+            Some(Bar {
+                label: classes::name(case, k),
+                value: (*a)?,
+                flagged: weak.contains(&k),
+                spread: None,
+            })
         })
         .collect();
     let figures = BTreeMap::from([

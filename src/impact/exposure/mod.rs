@@ -191,7 +191,7 @@ fn prior(
     let bars = (0..PARTS).map(|p| {
         let part = &answers[p * answers.len() / PARTS..(p + 1) * answers.len() / PARTS];
         let value = hits(part) as f64 / part.len().max(1) as f64;
-        Bar { label: format!("part {}", p + 1), value, flagged: false }
+        Bar { label: format!("part {}", p + 1), value, flagged: false, spread: None }
     });
     let body = Body::Bars { value_label: "share of answers".into(), bars: bars.collect(), threshold: None };
     figures.insert(
@@ -300,7 +300,8 @@ fn outcome(
             screen.clean,
             100.0 * screen.false_alarm_upper
         ));
-        let bar = |label: &str, value: f64, flagged| Bar { label: label.into(), value, flagged };
+        let bar =
+            |label: &str, value: f64, flagged| Bar { label: label.into(), value, flagged, spread: None };
         let share = bearing as f64 / screened.len().max(1) as f64;
         let bars = vec![
             bar("screened inputs", share, by_chance < CHANCE),

@@ -133,7 +133,7 @@ fn lines(case: &Case) -> Vec<Line> {
 fn outcome(lines: &[Line], points: i64, level: &str, accused: bool) -> Outcome {
     let bars = lines
         .iter()
-        .map(|l| Bar { label: l.why.clone(), value: l.points as f64, flagged: l.points > 1 })
+        .map(|l| Bar { label: l.why.clone(), value: l.points as f64, flagged: l.points > 1, spread: None })
         .collect();
     let list: Vec<Value> =
         lines.iter().map(|l| json!({"points": l.points, "because": l.why, "procedure": l.from})).collect();

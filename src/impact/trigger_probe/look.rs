@@ -218,7 +218,7 @@ fn figures(
     [baseline, success, control, shuffled]: [f64; 4],
 ) -> BTreeMap<String, Figure> {
     let name = classes::name(case, setup.target);
-    let bar = |label: &str, value, flagged| Bar { label: label.into(), value, flagged };
+    let bar = |label: &str, value, flagged| Bar { label: label.into(), value, flagged, spread: None };
     let hit = success - baseline > RISE;
     let rates = Figure {
         title: format!("Share of images of other classes that go to class {name}"),
@@ -237,7 +237,12 @@ fn figures(
         .iter()
         .enumerate()
         .filter_map(|(k, rate)| {
-            rate.map(|rate| Bar { label: classes::name(case, k), value: rate, flagged: rate > RISE })
+            rate.map(|rate| Bar {
+                label: classes::name(case, k),
+                value: rate,
+                flagged: rate > RISE,
+                spread: None,
+            })
         })
         .collect();
     let by_source = Figure {

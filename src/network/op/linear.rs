@@ -2,7 +2,7 @@
 
 use super::{Back, Io, Kernel, Layout, only, per_channel};
 use crate::network::graph::{Param, ParamId};
-use crate::network::order::Order;
+use crate::network::order::{Order, reorder};
 use crate::network::pack::Packed;
 use crate::network::scalar::Scalar;
 use laocoon_kernels::{Finish, Level, Matrix, Scratch, each, outer_products};
@@ -115,19 +115,9 @@ impl Kernel for Linear {
         scratch: &mut Scratch<T>,
     ) {
         let (rows, inputs, outputs) = Self::sizes(io);
-        let (x, shape, level) = (io.inputs[0], [outputs, inputs], Level::best());
-        let dw = &mut grads[self.weight];
-        if io.orders[0] == Order::Planar {
-            outer_products(rows, dy, x, shape, dw, level, scratch);
-        } else {
-            let mut moved = vec![T::zero(); dw.len()];
-            outer_products(rows, dy, x, shape, &mut moved, level, scratch);
-            for (dw, moved) in dw.chunks_exact_mut(inputs).zip(moved.chunks_exact(inputs)) {
-                for (i, dw) in dw.iter_mut().enumerate() {
-                    *dw += moved[io.orders[0].place(i)];
-                }
-            }
-        }
+        // The input is put in order, which is a row per image; the gradient has a row per output.
+        let x = reorder(io.inputs[0], io.orders[0], Order::Planar);
+        outer_products(rows, dy, &x, [outputs, inputs], &mut grads[self.weight], Level::best(), scratch);
         if let Some(bias) = self.bias {
             each::channel_sums(dy, &mut grads[bias]);
         }

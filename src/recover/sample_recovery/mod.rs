@@ -265,6 +265,7 @@ fn outcome(
         label: t.guess.kind.into(),
         value: t.success,
         flagged: t.success >= judge::CAUSE,
+        spread: None,
     });
     let rates = Figure {
         title: format!("Share of other images that each reading of the samples sends to class {name}"),

@@ -185,7 +185,9 @@ fn outcome(case: &Case, seen: &Seen, told: &Told, target: usize) -> Outcome {
         ("success of what samples bear", seen.sampled.as_ref().map(|(_, s)| *s)),
     ]
     .into_iter()
-    .filter_map(|(label, value)| Some(Bar { label: label.into(), value: value?, flagged: false }))
+    .filter_map(|(label, value)| {
+        Some(Bar { label: label.into(), value: value?, flagged: false, spread: None })
+    })
     .collect();
     Outcome {
         verdict: if known { Verdict::Inconclusive } else { Verdict::NothingFound },

@@ -214,6 +214,7 @@ fn kinds(all: &[Sighting]) -> Figure {
         label: (*code).to_owned(),
         value: *n as f64,
         flagged: !note,
+        spread: None,
     };
     let body = Body::Bars {
         value_label: "sightings".into(),

@@ -4,7 +4,6 @@ use super::{App, Next, moved};
 use crate::case::diff::diff;
 use crate::case::{Judgement, Session, Topic};
 use crate::evidence::text::visible;
-use crate::figure::Body;
 use crate::tui::command::{Action, Motion};
 use crate::tui::drill;
 use crate::tui::export::Pending;
@@ -65,10 +64,7 @@ impl App {
             Action::Copy(full) => return self.copy(*full),
             Action::Compare => self.over(Mode::Compare { text: String::new(), cursor: 0 }),
             Action::Guide => self.over(Mode::Guide { scroll: 0 }),
-            Action::Filter => {
-                let text = self.view().choice(self.ui.slot()).0.to_owned();
-                self.mode = Mode::Filter { text };
-            }
+            Action::Filter => self.filter(),
             Action::Sort => self.sort(),
             Action::Numbers => {
                 if !matches!(self.mode, Mode::Zoom(_)) {
@@ -86,10 +82,7 @@ impl App {
             Action::Export if self.exporter.is_none() => {
                 self.say(Err("no report writer here: `laocoon report` writes one from the session".into()));
             }
-            Action::Export => {
-                let figure = if let Mode::Zoom(zoom) = &self.mode { Some(zoom.figure.clone()) } else { None };
-                self.over(Mode::Export { cursor: 0, figure });
-            }
+            Action::Export => self.offer_export(),
             Action::Step(step) => self.step(*step),
             Action::Goto => self.mode = Mode::Goto { text: String::new() },
             Action::Zoom => self.zoom(),
@@ -120,6 +113,24 @@ impl App {
             Action::Panic => panic!("provoked from the palette of a debug build"),
         }
         Next::Stay
+    }
+
+    /// Asks for words: to find in the text on top, else to filter the rows of the focused box by.
+    fn filter(&mut self) {
+        self.mode = if self.mode.readable() {
+            Mode::Find { text: String::new(), under: Box::new(std::mem::take(&mut self.mode)) }
+        } else {
+            Mode::Filter { text: self.view().choice(self.ui.slot()).0.to_owned() }
+        };
+    }
+
+    /// Asks what to export: the picture on the whole screen; else a report, or the picture of the focused box.
+    fn offer_export(&mut self) {
+        let (reports, figure) = match &self.mode {
+            Mode::Zoom(zoom) => (false, Some(zoom.figure.clone())),
+            _ => (true, self.boxed()),
+        };
+        self.over(Mode::Export { cursor: 0, reports, figure });
     }
 
     pub(super) fn request(&mut self, request: Request) {
@@ -173,17 +184,19 @@ impl App {
         self.over(mode);
     }
 
-    /// Comes closer to the chosen point of a scatter that has the whole screen, or goes back.
+    /// Comes closer to a figure, or goes back; from a pane, to the figure of its box.
     fn approach(&mut self, closer: bool) {
-        let view = self.view();
-        let scatter = |zoom: &Zoom| {
-            let shown = view.marked(&zoom.figure.0, &zoom.figure.1);
-            shown.figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
-        };
-        let here = matches!(&self.mode, Mode::Zoom(zoom) if scatter(zoom));
-        match &mut self.mode {
-            Mode::Zoom(zoom) if here => zoom.approach(closer),
-            _ => self.say(Err("only a scatter on the whole screen comes closer".into())),
+        if !matches!(self.mode, Mode::Zoom(_)) {
+            self.zoom();
+        }
+        let Mode::Zoom(zoom) = &self.mode else { return };
+        let mut zoom = zoom.clone();
+        let shown = self.view().marked(&zoom.figure.0, &zoom.figure.1);
+        let moved = shown.figure().is_some_and(|f| zoom.approach(f, closer));
+        self.mode = Mode::Zoom(zoom);
+        if !moved {
+            let words = if closer { "this is as close as it goes" } else { "this is the whole of it" };
+            self.say(Ok(words.into()));
         }
     }
 
@@ -223,9 +236,42 @@ impl App {
 
     /// While a filter is typed its rows follow.
     pub(super) fn refilter(&mut self) {
-        if let Mode::Filter { text } = &self.mode {
-            let text = text.clone();
-            self.set_filter(&text);
+        match &mut self.mode {
+            Mode::Filter { text } => {
+                let text = text.clone();
+                self.set_filter(&text);
+            }
+            Mode::Find { text, under } if *text != self.sought && !text.is_empty() => {
+                self.sought.clone_from(text);
+                self.seek = under.place().map(|at| *at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Shows the line that was looked for, once a picture has told which hold the words; round from the end.
+    pub(super) fn find_next(&mut self) {
+        let Some(from) = self.seek.take() else { return };
+        let next = self.matches.iter().find(|&&line| line >= from).or(self.matches.first()).copied();
+        match next {
+            Some(line) => {
+                let to = line.min(self.most);
+                self.last = line;
+                if let Some(at) = self.mode.place() {
+                    *at = to;
+                }
+                self.changed = true;
+            }
+            None => self.say(Err(format!("nothing here says {}", visible(&self.sought)))),
+        }
+    }
+
+    /// `enter` on words to look for: what was typed is shown already; nothing typed means the next place.
+    pub(super) fn found(&mut self, text: &str, under: Mode) {
+        self.mode = under;
+        if text.is_empty() {
+            // From the line itself, not from the top of the screen: the end of a text does not come to the top.
+            self.seek = (!self.sought.is_empty()).then_some(self.last + 1);
         }
     }
 
@@ -255,11 +301,15 @@ impl App {
         }
     }
 
-    pub(super) fn zoom(&mut self) {
+    /// The figure of the box that has the focus, if there is one to show.
+    fn boxed(&self) -> Option<(String, String)> {
         let view = self.view();
-        let all = view.all_figures();
-        let here = self.ui.slot().figure(&view).map(|(id, name)| (id.to_owned(), name));
-        let figure = here.filter(|f| all.contains(f)).or_else(|| all.first().cloned());
+        let (id, name) = self.ui.slot().figure(&view)?;
+        view.figure(id, &name).figure().is_some().then(|| (id.to_owned(), name))
+    }
+
+    pub(super) fn zoom(&mut self) {
+        let figure = self.boxed().or_else(|| self.view().all_figures().first().cloned());
         if let Some(figure) = figure {
             let zoom = self.zoomed(figure);
             self.over(Mode::Zoom(zoom));
@@ -281,14 +331,16 @@ impl App {
         zoom
     }
 
-    pub(super) fn export(&mut self, cursor: usize, figure: Option<(String, String)>) {
+    pub(super) fn export(&mut self, cursor: usize, reports: bool, figure: Option<(String, String)>) {
         let Some(exporter) = self.exporter.clone() else { return };
         if self.pending.is_some() {
             self.say(Err("something is being written already".into()));
             return;
         }
         let state = Arc::clone(&self.state);
-        let pending = match figure {
+        // Reports come first, pictures behind them.
+        let before = if reports { exporter.formats().len() } else { 0 };
+        let pending = match figure.filter(|_| cursor >= before) {
             None => exporter.formats().get(cursor).copied().map(|format| {
                 let exporter = Arc::clone(&exporter);
                 Pending::start(format, format!("{format} report"), move || exporter.export(format, &state))
@@ -296,7 +348,7 @@ impl App {
             Some((id, name)) => {
                 let shown = self.view().figure(&id, &name);
                 let picture = shown.figure().cloned();
-                picture.zip(PICTURES.get(cursor).copied()).map(|(picture, format)| {
+                picture.zip(PICTURES.get(cursor - before).copied()).map(|(picture, format)| {
                     let words = format!("{format} of {id} {name}");
                     let name = format!("{id}-{name}");
                     Pending::start(format, words, move || exporter.picture(&name, format, &picture))

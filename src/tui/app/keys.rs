@@ -36,6 +36,8 @@ impl App {
     }
 
     fn overlay_key(&mut self, chord: Chord) -> Next {
+        // What was refused before is no answer to this key.
+        self.message = self.message.take().filter(|m| !m.refused);
         let found = self.keys.find(chord);
         let command = found.map(|c| &c.action);
         let motion = match command {
@@ -46,6 +48,11 @@ impl App {
             || (chord.0 == KeyCode::Char('c') && chord.1.contains(KeyModifiers::CONTROL));
         if away && matches!(self.mode, Mode::Filter { .. }) {
             self.set_filter("");
+        }
+        if away && let Mode::Find { under, .. } = &mut self.mode {
+            self.mode = std::mem::take(under.as_mut());
+            self.sought.clear();
+            return Next::Stay;
         }
         match (chord.0, command) {
             _ if away => self.back(),
@@ -68,6 +75,11 @@ impl App {
                 Some(id) => self.request(Request::Run(id)),
                 None => self.say(Err("only what stopped or failed can be run again here".into())),
             },
+            (_, Some(Action::Pane(pane))) => {
+                let pane = *pane;
+                self.browse();
+                self.ui.pane = pane;
+            }
             (_, Some(action)) if self.acts_over(action) => return self.act_over(&action.clone()),
             _ => {
                 if let Some(motion) = motion {
@@ -95,6 +107,7 @@ impl App {
         let figure = matches!(self.mode, Mode::Zoom(_));
         let page = matches!(self.mode, Mode::Detail { .. });
         match action {
+            Action::Filter => self.mode.readable(),
             Action::Numbers | Action::Sort | Action::Export | Action::Approach(_) => figure,
             Action::Note
             | Action::NoteCase
@@ -135,6 +148,14 @@ impl App {
 
     fn move_in_overlay(&mut self, motion: Motion) {
         let most = self.most;
+        if let Mode::Zoom(zoom) = &self.mode {
+            let mut zoom = zoom.clone();
+            let shown = self.view().marked(&zoom.figure.0, &zoom.figure.1);
+            if shown.figure().is_some_and(|f| zoom.slide(f, motion)) {
+                self.mode = Mode::Zoom(zoom);
+                return;
+            }
+        }
         if let Mode::Zoom(Zoom { figure, .. }) = &self.mode
             && matches!(motion, Motion::Left | Motion::Right)
         {
@@ -166,7 +187,8 @@ impl App {
                 | Mode::Goto { text }
                 | Mode::Judge { text, .. }
                 | Mode::Tag { text, .. }
-                | Mode::Filter { text },
+                | Mode::Filter { text }
+                | Mode::Find { text, .. },
                 _,
             ) => edit(text, code, plain),
             (Mode::Palette { query: text, cursor } | Mode::Compare { text, cursor }, _)
@@ -203,6 +225,7 @@ impl App {
             Mode::Judge { about, choice, text } => self.judge(about, choice, &text),
             Mode::Tag { about, text } => self.tag(about, &text),
             Mode::Filter { text } => self.set_filter(&text),
+            Mode::Find { text, under } => self.found(&text, *under),
             Mode::Compare { text, cursor } => {
                 self.back();
                 let found = overlay::fitting(&self.others, &text).get(cursor).map(|e| e.path.clone());
@@ -214,9 +237,9 @@ impl App {
                 }
             }
             Mode::Goto { text } => self.request(Request::Go(text)),
-            Mode::Export { cursor, figure } => {
+            Mode::Export { cursor, reports, figure } => {
                 self.back();
-                self.export(cursor, figure);
+                self.export(cursor, reports, figure);
             }
             Mode::Quit => return Next::Leave,
             Mode::Palette { query, cursor } => {

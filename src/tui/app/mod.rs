@@ -9,6 +9,7 @@ use super::export::{Exporter, Pending};
 use super::overlay::{self, Mode};
 use super::paint::{Hit, Painter};
 use super::picker::Entry;
+use super::pixels::Picture;
 use super::screen;
 use super::source::{Request, Source};
 use super::sweep::sweep;
@@ -67,6 +68,15 @@ pub struct App {
     others: Vec<Entry>,
     comparing: Option<Receiver<Result<Mode, String>>>,
     frozen: bool,
+    /// The words looked for in the text on top, and from which line the next of them is to be shown.
+    pub(super) sought: String,
+    pub(super) seek: Option<usize>,
+    /// The line that was found last.
+    pub(super) last: usize,
+    /// Lines that hold them, as last drawn.
+    pub(super) matches: Vec<usize>,
+    /// Where the terminal shows pixels: the images that it is to show.
+    pictures: Option<Vec<Picture>>,
     /// Whether something happened that a held screen does not show.
     missed: bool,
     pub(super) message: Option<Message>,
@@ -108,6 +118,11 @@ impl App {
             others: Vec::new(),
             comparing: None,
             frozen: false,
+            sought: String::new(),
+            seek: None,
+            last: 0,
+            matches: Vec::new(),
+            pictures: None,
             missed: false,
             message,
             exporter,
@@ -126,6 +141,18 @@ impl App {
     pub fn with(mut self, keys: Arc<Keymap>, others: Vec<Entry>) -> Self {
         (self.keys, self.others) = (keys, others);
         self
+    }
+
+    /// For a terminal that shows pixels.
+    #[must_use]
+    pub fn pixels(mut self, on: bool) -> Self {
+        self.pictures = on.then(Vec::new);
+        self
+    }
+
+    /// The images of the last picture drawn that are to be shown as pixels; their cells are blank.
+    pub fn pictures(&self) -> &[Picture] {
+        self.pictures.as_deref().unwrap_or_default()
     }
 
     /// What panes see.
@@ -220,6 +247,8 @@ impl App {
         let area = frame.area();
         let formats = self.exporter.as_ref().map_or(&[][..], |e| e.formats());
         let mut painter = Painter::new(frame.buffer_mut(), self.theme);
+        painter.pictures = self.pictures.as_ref().map(|_| Vec::new());
+        painter.sought = self.sought.to_lowercase();
         let most = screen::draw(
             &self.view(),
             &mut painter,
@@ -232,12 +261,18 @@ impl App {
                 others: &self.others,
             },
         );
-        let hits = painter.hits;
+        let Painter { hits, pictures, matches, .. } = painter;
         self.hits = hits;
+        self.matches = matches;
+        for cell in pictures.iter().flatten().flat_map(|p| p.area.positions()) {
+            frame.buffer_mut()[cell].reset();
+        }
+        self.pictures = pictures;
         self.most = most;
         if let Some(at) = self.mode.place() {
             *at = (*at).min(most);
         }
+        self.find_next();
         sweep(frame.buffer_mut());
         symbols::finish(frame.buffer_mut(), self.theme);
     }
@@ -246,6 +281,7 @@ impl App {
     pub(super) fn over(&mut self, mode: Mode) {
         /// Deeper than any way through the figures; a way round in circles forgets its start.
         const DEEPEST: usize = 64;
+        self.sought.clear();
         let below = std::mem::replace(&mut self.mode, mode);
         if below != Mode::Browse {
             if self.trail.len() >= DEEPEST {
@@ -257,11 +293,13 @@ impl App {
 
     /// Closes the overlay on top.
     pub(super) fn back(&mut self) {
+        self.sought.clear();
         self.mode = self.trail.pop().unwrap_or_default();
     }
 
     /// Closes everything that lies over the panes.
     pub(super) fn browse(&mut self) {
+        self.sought.clear();
         self.trail.clear();
         self.mode = Mode::Browse;
     }
@@ -282,6 +320,7 @@ impl App {
                     | Mode::Judge { text, .. }
                     | Mode::Tag { text, .. }
                     | Mode::Filter { text }
+                    | Mode::Find { text, .. }
                     | Mode::Compare { text, .. } => type_in(text, &flat),
                     Mode::Palette { query, .. } => type_in(query, &flat),
                     _ => {}

@@ -91,7 +91,7 @@ pub enum Action {
     Goto,
     /// Enlarges a figure.
     Zoom,
-    /// Comes closer to the chosen point of a scatter, or goes back.
+    /// Comes closer to a picture, or goes back.
     Approach(bool),
     /// Shows the keys, then the page of the chosen procedure.
     Help,

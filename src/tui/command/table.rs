@@ -2,7 +2,6 @@
 
 use super::Group::{Look, Program, Replay, Work};
 use super::{Action, Chord, Command, Group, Motion, ch, code, ctrl};
-use crate::figure::Body;
 use crate::tui::pane::Pane;
 use crate::tui::source::Step;
 use crate::tui::standing::Standing;
@@ -87,10 +86,10 @@ pub static COMMANDS: &[Command] = &[
         &[ch('+'), ch('=')],
         Look,
         Action::Approach(true),
-        can_approach,
-        "closer to the chosen point of a scatter",
+        can_zoom,
+        "closer to a picture; arrows then move what is seen",
     ),
-    row("farther", &[ch('-')], Look, Action::Approach(false), can_approach, "and back"),
+    row("farther", &[ch('-')], Look, Action::Approach(false), can_zoom, "and back"),
     row("numbers", &[ch('#')], Look, Action::Numbers, can_zoom, "a picture's numbers, and back"),
     row(
         "filter",
@@ -98,7 +97,7 @@ pub static COMMANDS: &[Command] = &[
         Look,
         Action::Filter,
         can_filter,
-        "only rows with these words; with !, without them",
+        "only rows with these words (!: without); words in a text",
     )
     .bar(7, "filter"),
     row("sort", &[ch('s')], Look, Action::Sort, can_sort, "rows or bars in another order"),
@@ -127,7 +126,8 @@ pub static COMMANDS: &[Command] = &[
     row("tag", &[ch('T')], Work, Action::Tag, can_tag, "set a tag, or take it off"),
     row("undo", &[ch('u')], Work, Action::Undo, can_undo, "take back your last note, verdict or tag"),
     row("redo", &[ch('U')], Work, Action::Redo, can_redo, "bring it back"),
-    row("export", &[ch('e')], Work, Action::Export, always, "write a report").bar(6, "export"),
+    row("export", &[ch('e')], Work, Action::Export, always, "write a report, or the picture of the box")
+        .bar(6, "export"),
     row("step-back", &[ch('[')], Replay, Action::Step(Step::Back), not_first, "one event back")
         .bar(1, "back"),
     row("step-on", &[ch(']')], Replay, Action::Step(Step::On), not_last, "one event on").bar(1, "on"),
@@ -270,17 +270,6 @@ fn not_last(view: &View) -> Result<(), String> {
 
 fn can_open(view: &View) -> Result<(), String> {
     if view.subject().is_some() { Ok(()) } else { Err("nothing is chosen here".into()) }
-}
-
-fn can_approach(view: &View) -> Result<(), String> {
-    let scatter = |(id, name): &(String, String)| {
-        view.marked(id, name).figure().is_some_and(|f| matches!(f.body, Body::Scatter { .. }))
-    };
-    if view.all_figures().iter().any(scatter) {
-        Ok(())
-    } else {
-        Err("no scatter yet: procedures make them".into())
-    }
 }
 
 fn can_zoom(view: &View) -> Result<(), String> {

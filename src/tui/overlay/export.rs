@@ -30,14 +30,21 @@ pub(super) fn draw(
     cursor: usize,
     picture: bool,
 ) -> usize {
-    let formats = if picture { &PICTURES[..] } else { formats };
-    let title = if picture { "export this picture" } else { "export a report" };
-    let height = formats.len().max(1) as u16 + 2;
+    let pictures = if picture { &PICTURES[..] } else { &[] };
+    let title = match (formats.is_empty(), picture) {
+        (true, true) => "export this picture",
+        (_, true) => "export a report, or this picture",
+        (_, false) => "export a report",
+    };
+    let reports = formats.iter().map(|f| format!("{f:<10} {}", purpose(f)));
+    let this = if formats.is_empty() { "" } else { "this picture: " };
+    let these = pictures.iter().map(|f| format!("{f:<10} {this}{}", purpose(f)));
+    let rows: Vec<Line> = reports.chain(these).map(Line::raw).collect();
+    let height = (rows.len().max(1) as u16).saturating_add(2).min(area.height);
     let inner = p.overlay(area, 56, height, title, "enter writes it · esc close");
-    let rows: Vec<Line> = formats.iter().map(|f| Line::raw(format!("{f:<10} {}", purpose(f)))).collect();
     if rows.is_empty() {
         p.line(inner, 0, Line::styled(" nobody here can write a report", p.theme.dim()));
     }
     p.list(inner, 0, &rows, cursor, true);
-    formats.len().saturating_sub(1)
+    rows.len().saturating_sub(1)
 }

@@ -80,6 +80,13 @@ pub enum Mode {
         /// What was typed.
         text: String,
     },
+    /// The words that are looked for in the text on top, as they are typed.
+    Find {
+        /// What was typed.
+        text: String,
+        /// The text they are looked for in.
+        under: Box<Mode>,
+    },
     /// Which session to compare with.
     Compare {
         /// What was typed.
@@ -110,7 +117,9 @@ pub enum Mode {
     Export {
         /// Chosen format.
         cursor: usize,
-        /// The picture to export; `None`: the report.
+        /// Whether reports are on offer.
+        reports: bool,
+        /// The picture that is on offer too: of the box that has the focus, or the one on the whole screen.
         figure: Option<(String, String)>,
     },
     /// Everything about one thing.
@@ -139,6 +148,7 @@ impl Mode {
             | Mode::Jobs { cursor: at }
             | Mode::Export { cursor: at, .. }
             | Mode::Zoom(Zoom { cursor: at, .. }) => Some(at),
+            Mode::Find { under, .. } => under.place(),
             Mode::Browse
             | Mode::Note { .. }
             | Mode::Goto { .. }
@@ -147,6 +157,12 @@ impl Mode {
             | Mode::Filter { .. }
             | Mode::Quit => None,
         }
+    }
+
+    /// Whether it is a text that words can be looked for in.
+    pub fn readable(&self) -> bool {
+        matches!(self, Mode::Help { .. } | Mode::Detail { .. } | Mode::Compared { .. } | Mode::Guide { .. })
+            || matches!(self, Mode::Zoom(Zoom { rows: true, .. }))
     }
 
     /// Whether typed characters are text.
@@ -159,6 +175,7 @@ impl Mode {
                 | Mode::Judge { .. }
                 | Mode::Tag { .. }
                 | Mode::Filter { .. }
+                | Mode::Find { .. }
                 | Mode::Compare { .. }
         )
     }
@@ -167,6 +184,7 @@ impl Mode {
     pub fn draw(&self, view: &View, p: &mut Painter, area: Rect, extra: &Extra) -> usize {
         match self {
             Mode::Browse | Mode::Filter { .. } => 0,
+            Mode::Find { under, .. } => under.draw(view, p, area, extra),
             Mode::Help { page: None, scroll } => help::keys(view, p, area, *scroll),
             Mode::Help { page: Some(id), scroll } => help::page(view, p, area, id, *scroll),
             Mode::Palette { query, cursor } => palette::draw(view, p, area, query, *cursor),
@@ -178,8 +196,9 @@ impl Mode {
             Mode::Compared { with, diff, scroll } => compare::show(view, p, area, with, diff, *scroll),
             Mode::Guide { scroll } => guide::draw(view, p, area, *scroll),
             Mode::Goto { text } => note::goto(p, area, text),
-            Mode::Export { cursor, figure } => {
-                export::draw(p, area, extra.formats, *cursor, figure.is_some())
+            Mode::Export { cursor, reports, figure } => {
+                let formats = if *reports { extra.formats } else { &[] };
+                export::draw(p, area, formats, *cursor, figure.is_some())
             }
             Mode::Detail { subject, scroll } => detail::draw(view, p, area, subject, *scroll),
             Mode::Zoom(zoom) => zoom::draw(view, p, area, zoom),

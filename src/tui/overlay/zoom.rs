@@ -2,12 +2,16 @@
 
 use crate::evidence::text::visible;
 use crate::figure::{Body, Figure, Group, rows};
+use crate::tui::command::Motion;
 use crate::tui::paint::Painter;
 use crate::tui::pane::detail;
 use crate::tui::pane::parts::reordered;
 use crate::tui::text::num;
 use crate::tui::view::{Shown, Subject, View, tallest_first};
-use crate::tui::widget::{CLOSEST, FigureView, Gallery, Scatter, Thumbnails, axes, choices, flat};
+use crate::tui::widget::{
+    Bars, Closeup, FigureView, Gallery, Scatter, Thumbnails, axes, choices, closest, flat, neighbour, part,
+    slides,
+};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::Line;
@@ -24,14 +28,14 @@ pub struct Zoom {
     pub rows: bool,
     /// Whether bars stand by their length.
     pub sorted: bool,
-    /// How often the view of a scatter is halved around the chosen point.
-    pub power: u8,
+    /// The part that is seen; of a scatter around the chosen point.
+    pub close: Closeup,
 }
 
 impl Zoom {
     /// Of a figure, from its start.
     pub fn of(figure: (String, String)) -> Self {
-        Self { figure, cursor: 0, rows: false, sorted: false, power: 0 }
+        Self { figure, cursor: 0, rows: false, sorted: false, close: Closeup::default() }
     }
 
     /// The bar that is chosen, by its own place.
@@ -44,9 +48,32 @@ impl Zoom {
         }
     }
 
-    /// Comes closer to the chosen point, or goes back.
-    pub fn approach(&mut self, closer: bool) {
-        self.power = if closer { (self.power + 1).min(CLOSEST) } else { self.power.saturating_sub(1) };
+    /// Comes closer to a figure, or goes back; whether anything changed.
+    pub fn approach(&mut self, figure: &Figure, closer: bool) -> bool {
+        let before = self.close;
+        self.close.approach(closer, closest(figure));
+        self.close != before
+    }
+
+    /// Moves the view of a figure that was come closer to; whether the motion is one of the view.
+    pub fn slide(&mut self, figure: &Figure, motion: Motion) -> bool {
+        if self.close.power == 0 || self.rows {
+            return false;
+        }
+        let upright = matches!(figure.body, Body::Thumbnails { .. });
+        match (&figure.body, motion) {
+            (Body::Scatter { groups, .. }, Motion::Left | Motion::Right) => {
+                let order = flat(groups);
+                let chosen = self.cursor.min(order.len().saturating_sub(1));
+                self.cursor = neighbour(groups, &order, chosen, motion == Motion::Right).unwrap_or(chosen);
+            }
+            (_, Motion::Left) if slides(figure) => self.close.moved(-1, 0),
+            (_, Motion::Right) if slides(figure) => self.close.moved(1, 0),
+            (_, Motion::Up) if upright => self.close.moved(0, -1),
+            (_, Motion::Down) if upright => self.close.moved(0, 1),
+            _ => return false,
+        }
+        true
     }
 
     /// The sample that is chosen in a scatter.
@@ -68,7 +95,14 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
         .map_or(String::new(), |(words, _)| format!("enter: {words} · "));
     let numbers = view.keys.name("numbers");
     let turn = if zoom.rows { "picture" } else { "numbers" };
-    let keys = format!("{onward}esc back · {numbers} {turn} · ←→ other pictures");
+    let near = zoom.close.power > 0 && !zoom.rows;
+    let slid = |f: &Figure| slides(f) || matches!(f.body, Body::Scatter { .. });
+    let sideways = match shown.figure() {
+        Some(f) if near && slid(f) => "←→ move",
+        _ => "←→ other pictures",
+    };
+    let name = if near { format!("{name} · {}×", 1u32 << zoom.close.power) } else { name };
+    let keys = format!("{onward}esc back · {numbers} {turn} · {sideways}");
     let inner = p.overlay(area, area.width, area.height, &name, &keys);
     match &shown {
         Shown::Final(f) | Shown::Partial(f) => {
@@ -80,10 +114,12 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
             }
             p.line(inner, 0, Line::styled(visible(&f.title), view.theme.strong()));
             p.line(inner, 1, Line::styled(visible(&axes(f)), view.theme.dim()));
+            let seen = (near && slides(f)).then(|| part(f, zoom.close));
+            let f = seen.as_ref().unwrap_or(f);
             let rest =
                 Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner }.intersection(inner);
             if let Body::Thumbnails { images } = &f.body {
-                Gallery { images, cursor: zoom.cursor, theme: view.theme }.render(rest, p.buf);
+                p.gallery(Gallery { images, cursor: zoom.cursor, theme: view.theme }, rest);
                 return images.len().saturating_sub(1);
             }
             if let Body::Scatter { groups, .. } = &f.body {
@@ -95,7 +131,12 @@ pub(super) fn draw(view: &View, p: &mut Painter, area: Rect, zoom: &Zoom) -> usi
             };
             let f = sorted.as_ref().unwrap_or(f);
             let chosen = (choices(f) > 0).then_some(zoom.cursor);
-            FigureView { figure: f, theme: view.theme, cursor: chosen }.render(rest, p.buf);
+            if let Body::Bars { bars, threshold, .. } = &f.body {
+                let (threshold, power) = (*threshold, zoom.close.power);
+                Bars { bars, threshold, cursor: chosen, theme: view.theme, power }.render(rest, p.buf);
+                return choices(f).saturating_sub(1);
+            }
+            p.figure(FigureView { figure: f, theme: view.theme, cursor: chosen }, rest);
             choices(f).saturating_sub(1)
         }
         Shown::Broken(why) => {
@@ -123,7 +164,7 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], zoom: &Zo
     let cursor = zoom.cursor.min(order.len().saturating_sub(1));
     let [plot, side] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(28.min(area.width / 2))]).areas(area);
-    Scatter { groups, theme: view.theme, cursor: Some(cursor), power: zoom.power }.render(plot, p.buf);
+    Scatter { groups, theme: view.theme, cursor: Some(cursor), power: zoom.close.power }.render(plot, p.buf);
     let Some(&(group, at)) = order.get(cursor) else { return 0 };
     let side = Rect { x: side.x + 1, width: side.width.saturating_sub(1), ..side };
     let group = &groups[group];
@@ -135,7 +176,7 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], zoom: &Zo
     let [x, y] = group.points.get(at).copied().unwrap_or_default();
     p.line(side, 2, Line::styled(format!("{} , {}", num(x), num(y)), view.theme.dim()));
     let [closer, back] = ["closer", "farther"].map(|id| view.keys.name(id));
-    let times = format!("{closer}{back} {}×", 1u32 << zoom.power);
+    let times = format!("{closer}{back} {}×", 1u32 << zoom.close.power);
     let place = format!("{} of {} · ↑↓ · {times}", cursor + 1, order.len());
     p.line(side, 3, Line::styled(place, view.theme.dim()));
     // What other procedures and the analyst say of it, shortly; then its picture.
@@ -153,7 +194,7 @@ fn scatter(view: &View, p: &mut Painter, area: Rect, groups: &[Group], zoom: &Zo
     match sample.map(|s| view.sample(s)) {
         Some(Some(image)) => {
             let images = [image];
-            Thumbnails { images: &images, first: 0, theme: view.theme }.render(below, p.buf);
+            p.thumbnails(Thumbnails { images: &images, first: 0, theme: view.theme }, below);
         }
         Some(None) => {
             let why = if view.read_only() {

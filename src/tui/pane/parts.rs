@@ -16,7 +16,6 @@ use crate::tui::widget::{FigureView, axes};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 /// Frames a box of the pane on the screen.
 pub(super) fn frame(view: &View, p: &mut Painter, area: Rect, slot: Slot, title: &str, below: &str) -> Rect {
@@ -61,9 +60,9 @@ pub(super) fn figure(view: &View, p: &mut Painter, area: Rect, slot: Slot, fallb
                 } else {
                     cursor
                 };
-                FigureView { figure: &figure, theme: view.theme, cursor: at }.render(inner, p.buf);
+                p.figure(FigureView { figure: &figure, theme: view.theme, cursor: at }, inner);
             } else {
-                FigureView { figure: f, theme: view.theme, cursor }.render(inner, p.buf);
+                p.figure(FigureView { figure: f, theme: view.theme, cursor }, inner);
             }
         }
         Shown::Broken(why) => p.message(
@@ -186,7 +185,11 @@ pub(super) fn procedures(view: &View, p: &mut Painter, area: Rect, phase: Phase)
     if unfit(view, p, inner, Slot::Procedures) {
         return;
     }
-    let names = ids.iter().map(|id| width(id)).max().unwrap_or(0).min(usize::from(inner.width) / 2);
+    // In a narrow box names give way to the words, which say what came of each.
+    let words = standings.iter().map(|s| width(s.word())).max().unwrap_or(0);
+    let room = usize::from(inner.width);
+    let most = (room / 2).min(room.saturating_sub(words + 5)).max(8);
+    let names = ids.iter().map(|id| width(id)).max().unwrap_or(0).min(most);
     let rows: Vec<Line> = listed(view, Slot::Procedures)
         .into_iter()
         .map(|i| procedure_row(ids[i], &standings[i], names, view.theme, inner.width))
@@ -199,6 +202,9 @@ pub(super) fn procedures(view: &View, p: &mut Painter, area: Rect, phase: Phase)
         view.focused(Slot::Procedures),
     );
 }
+
+/// The least of a reason that is worth its room.
+const REASON: usize = 10;
 
 fn procedure_row<'a>(id: &str, now: &Standing, names: usize, theme: Theme, width: u16) -> Line<'a> {
     let mut spans = vec![
@@ -226,6 +232,8 @@ fn procedure_row<'a>(id: &str, now: &Standing, names: usize, theme: Theme, width
         Standing::Finished(..) => {
             remark.split(" / ").next().filter(|s| fits(s)).map_or(String::new(), str::to_owned)
         }
+        // Of a reason a few letters say nothing.
+        _ if !fits(&remark) && room < self::width(now.word()) + 2 + REASON => String::new(),
         _ => remark,
     };
     if !shown.is_empty() {

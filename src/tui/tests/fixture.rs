@@ -139,7 +139,12 @@ pub(crate) fn figures() -> BTreeMap<String, Figure> {
     let bars = anomaly
         .iter()
         .enumerate()
-        .map(|(i, &value)| Bar { label: i.to_string(), value, flagged: value > 2.0 })
+        .map(|(i, &value)| Bar {
+            label: i.to_string(),
+            value,
+            flagged: value > 2.0,
+            spread: Some([0.8 * value, 1.15 * value]),
+        })
         .collect();
     let cloud = |n: usize, x: f64, y: f64, spread: f64| -> Vec<[f64; 2]> {
         (0..n)
@@ -162,7 +167,12 @@ pub(crate) fn figures() -> BTreeMap<String, Figure> {
     let classes: Vec<String> = (0..10).map(|i| i.to_string()).collect();
     let per_source = (0..10)
         .filter(|&i| i != 7)
-        .map(|i| Bar { label: i.to_string(), value: 0.99 - f64::from(i) * 0.011, flagged: true })
+        .map(|i| Bar {
+            label: i.to_string(),
+            value: 0.99 - f64::from(i) * 0.011,
+            flagged: true,
+            spread: None,
+        })
         .collect();
     let heat =
         (0..100).map(|i| if i % 10 == 7 { 0.96 } else { f64::from(u8::from(i % 11 == 0)) * 0.03 }).collect();

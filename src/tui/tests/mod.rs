@@ -1,6 +1,7 @@
 //! The workbench driven without a terminal.
 
 mod casework;
+mod closer;
 mod drill;
 pub(crate) mod fixture;
 mod hostile;

@@ -39,7 +39,7 @@ fn monkey(rounds: usize, events: usize) -> Duration {
         let theme = Theme::of([Depth::Mono, Depth::Indexed, Depth::True][i % 3])
             .look(Look::ALL[i % Look::ALL.len()].0)
             .symbols(Symbols::ALL[i / 3 % 3].0);
-        let new = || App::new(Box::new(make()), theme, None);
+        let new = || App::new(Box::new(make()), theme, None).pixels(i % 4 == 2);
         let mut app = new();
         let (mut w, mut h) = (80, 24);
         for _ in 0..events {

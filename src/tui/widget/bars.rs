@@ -1,8 +1,9 @@
-//! One bar a row: mark, label, bar, number; the threshold as a thin line.
+//! One bar a row: mark, label, bar, number; the threshold as a thin line, and how far several runs lie apart as a range
+//! across the end of the bar.
 //!
 //! ```text
 //! ›  6  ███▍        ┊                 0.56
-//!  ! 7  ██████████████████████████    4.31
+//!  ! 7  ████████████████████├─┼──┤    4.31
 //!    8  ████████▊   ┊                 1.45
 //! ```
 
@@ -26,6 +27,8 @@ pub struct Bars<'a> {
     pub cursor: Option<usize>,
     /// Colours.
     pub theme: Theme,
+    /// How often the axis is halved, so that short bars can be told apart; bars that go beyond it end in `▸`.
+    pub power: u8,
 }
 
 /// A bar of so many cells, to an eighth.
@@ -33,6 +36,20 @@ pub fn stroke(cells: f64) -> String {
     let whole = cells as usize;
     let rest = EIGHTHS[(((cells - whole as f64) * 8.0) as usize).min(7)];
     format!("{}{rest}", "█".repeat(whole))
+}
+
+/// The mark of a range from `low` to `high` cells across the end of a bar, and where it begins: `├──┼─┤`. `None` where it
+/// is no longer than a cell, and would hide the bar rather than say anything.
+fn range([low, high]: [f64; 2], end: f64, room: usize) -> Option<(usize, String)> {
+    let cell = |v: f64| (v.max(0.0) as usize).min(room.saturating_sub(1));
+    let (low, high, end) = (cell(low), cell(high), cell(end));
+    let mark = |at: usize| match at {
+        _ if at == low => '├',
+        _ if at == high => '┤',
+        _ if at == end => '┼',
+        _ => '─',
+    };
+    (high > low).then(|| (low, (low..=high).map(mark).collect()))
 }
 
 impl Widget for Bars<'_> {
@@ -49,14 +66,15 @@ impl Widget for Bars<'_> {
         let full = self
             .bars
             .iter()
-            .map(|b| b.value)
+            .flat_map(|b| [b.value].into_iter().chain(b.spread.into_iter().flatten()))
             .chain(self.threshold)
             .filter(|v| v.is_finite())
-            .fold(0.0_f64, f64::max);
+            .fold(0.0_f64, f64::max)
+            / f64::from(1u32 << self.power.min(super::CLOSEST));
         let cells = |v: f64| if full > 0.0 { (v / full).clamp(0.0, 1.0) * room as f64 } else { 0.0 };
         let line = self
             .threshold
-            .filter(|t| t.is_finite())
+            .filter(|t| t.is_finite() && (self.power == 0 || *t <= full))
             .map(|t| cells(t).min(room.saturating_sub(1) as f64) as usize);
         for (i, bar) in self.bars.iter().enumerate().skip(first).take(rows) {
             let y = area.y + (i - first) as u16;
@@ -79,6 +97,14 @@ impl Widget for Bars<'_> {
                 put(start + at, "┊", self.theme.dim());
             }
             put(start, &stroke(cells(bar.value)), style);
+            if let Some((at, mark)) =
+                bar.spread.and_then(|ends| range(ends.map(cells), cells(bar.value), room))
+            {
+                put(start + at, &mark, style);
+            }
+            if self.power > 0 && bar.value > full && room > 0 {
+                put(start + room - 1, "▸", style);
+            }
             let number = if bar.flagged { self.theme.alarm() } else { self.theme.text() };
             put(start + room + 1, &fit_right(&num(bar.value), values), number);
         }
@@ -92,8 +118,12 @@ mod tests {
     use crate::tui::widget::tests::drawn;
 
     fn bars(values: &[f64], threshold: f64) -> Vec<Bar> {
-        let bar =
-            |(i, &value): (usize, &f64)| Bar { label: i.to_string(), value, flagged: value > threshold };
+        let bar = |(i, &value): (usize, &f64)| Bar {
+            label: i.to_string(),
+            value,
+            flagged: value > threshold,
+            spread: None,
+        };
         values.iter().enumerate().map(bar).collect()
     }
 
@@ -101,7 +131,13 @@ mod tests {
     fn flagged_bars_carry_a_mark_and_others_show_the_line() {
         let bars = bars(&[1.0, 4.0, 0.25], 2.0);
         let rows = drawn(
-            Bars { bars: &bars, threshold: Some(2.0), cursor: Some(2), theme: Theme::of(Depth::Mono) },
+            Bars {
+                bars: &bars,
+                threshold: Some(2.0),
+                cursor: Some(2),
+                theme: Theme::of(Depth::Mono),
+                power: 0,
+            },
             19,
             3,
         );
@@ -109,11 +145,41 @@ mod tests {
     }
 
     #[test]
+    fn several_starts_are_a_range_across_the_end() {
+        let mut bars = bars(&[8.0, 4.0, 4.0, 4.0], 9.0);
+        bars[1].spread = Some([2.0, 7.0]);
+        bars[2].spread = Some([3.9, 4.1]);
+        bars[3].spread = Some([-1.0, f64::INFINITY]);
+        let rows = drawn(
+            Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono), power: 0 },
+            19,
+            4,
+        );
+        let shown: Vec<&str> = rows.iter().map(|r| &r[6..]).collect();
+        assert_eq!(shown, ["████████ 8.00", "██├─┼──┤ 4.00", "███├┤    4.00", "├───┼──┤ 4.00"]);
+    }
+
+    #[test]
+    fn a_closer_axis_shows_the_short_bars_and_where_the_long_ones_go_on() {
+        let bars = bars(&[1.0, 8.0], 9.0);
+        let near =
+            Bars { bars: &bars, threshold: Some(9.0), cursor: None, theme: Theme::of(Depth::Mono), power: 2 };
+        let shown: Vec<String> = drawn(near, 19, 2).iter().map(|r| r.chars().skip(6).collect()).collect();
+        assert_eq!(shown, ["███▌     1.00", "███████▸ 8.00"]);
+    }
+
+    #[test]
     fn a_long_list_keeps_the_cursor_in_sight() {
         let bars = bars(&[1.0; 43], 2.0);
         for cursor in [0, 7, 42, 900] {
             let rows = drawn(
-                Bars { bars: &bars, threshold: None, cursor: Some(cursor), theme: Theme::of(Depth::Mono) },
+                Bars {
+                    bars: &bars,
+                    threshold: None,
+                    cursor: Some(cursor),
+                    theme: Theme::of(Depth::Mono),
+                    power: 0,
+                },
                 24,
                 5,
             );
@@ -124,8 +190,11 @@ mod tests {
     #[test]
     fn infinite_values_fill_the_bar_and_nan_has_none() {
         let bars = bars(&[f64::INFINITY, f64::NAN, -3.0, 1.0], 2.0);
-        let rows =
-            drawn(Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono) }, 17, 4);
+        let rows = drawn(
+            Bars { bars: &bars, threshold: None, cursor: None, theme: Theme::of(Depth::Mono), power: 0 },
+            17,
+            4,
+        );
         assert_eq!(
             rows,
             [" ! 0  █████   inf", "   1          nan", "   2        -3.00", "   3  █████  1.00"]

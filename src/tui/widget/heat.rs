@@ -61,7 +61,10 @@ impl Widget for Heat<'_> {
             let step = (0..3).find(|s| wide << s >= 3).unwrap_or(0);
             for c in (0..cells).step_by(1 << step) {
                 let room = (wide << step).saturating_sub(1).max(1);
-                let name = cut(&self.columns[c * share], room);
+                let name = &self.columns[c * share];
+                // Classes are named by a number and a word: the number alone tells columns apart.
+                let short = name.split(' ').next().filter(|s| width(name) > room && width(s) <= room);
+                let name = cut(short.unwrap_or(name), room);
                 let x = left + c * wide;
                 buf.set_stringn(area.x + x as u16, area.y, name, total.saturating_sub(x), self.theme.dim());
             }
@@ -115,6 +118,19 @@ mod tests {
             theme: Theme::of(Depth::Mono),
         };
         assert_eq!(drawn(heat, 12, 5), ["   0   1", "0  ███ ▒▒▒", "1      ???", "", "░▒▓█ 0 to 1…"]);
+    }
+
+    #[test]
+    fn columns_without_room_for_their_name_keep_its_number() {
+        let columns: Vec<String> = ["0 stop", "11 danger"].map(String::from).to_vec();
+        let heat = Heat {
+            rows: &["r".into()],
+            columns: &columns,
+            values: &[1.0, 1.0],
+            cursor: None,
+            theme: Theme::of(Depth::Mono),
+        };
+        assert_eq!(drawn(heat, 9, 3)[0], "   0  11");
     }
 
     #[test]

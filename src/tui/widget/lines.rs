@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Widget};
 
 /// Markers told apart without colour, with the sign that stands for them in the legend.
-const MARKERS: [(Marker, &str); 3] = [(Marker::Braille, "⠒"), (Marker::Dot, "•"), (Marker::Block, "█")];
+const MARKERS: [(Marker, &str); 3] = [(Marker::Braille, "⠒"), (Marker::Dot, "•"), (Marker::Custom('+'), "+")];
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]

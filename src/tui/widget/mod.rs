@@ -2,6 +2,7 @@
 //! infinities included), draws nothing where there is no room, and says in words what colour alone would carry.
 
 mod bars;
+mod closer;
 mod heat;
 mod histogram;
 mod lines;
@@ -9,11 +10,13 @@ mod scatter;
 mod thumbnails;
 
 pub use bars::{Bars, stroke};
+pub use closer::{CLOSEST, Closeup, closest, neighbour, part, slides};
 pub use heat::Heat;
 pub use histogram::Histogram;
 pub use lines::Lines;
-pub use scatter::{CLOSEST, Scatter, flat};
-pub use thumbnails::{Gallery, Thumbnails};
+pub use scatter::{Scatter, flat};
+pub(super) use thumbnails::well_formed;
+pub use thumbnails::{Gallery, Place, Thumbnails};
 
 use super::text::{count, num};
 use super::theme::Theme;
@@ -42,7 +45,7 @@ impl Widget for FigureView<'_> {
         let Self { figure, theme, cursor } = self;
         match &figure.body {
             Body::Bars { bars, threshold, .. } => {
-                Bars { bars, threshold: *threshold, cursor, theme }.render(area, buf);
+                Bars { bars, threshold: *threshold, cursor, theme, power: 0 }.render(area, buf);
             }
             Body::Scatter { groups, .. } => Scatter { groups, theme, cursor, power: 0 }.render(area, buf),
             Body::Lines { series, .. } => Lines { series, theme }.render(area, buf),
@@ -72,10 +75,11 @@ pub fn choices(figure: &Figure) -> usize {
 /// What the axes are, for the lower edge of the figure's frame.
 pub fn axes(figure: &Figure) -> String {
     match &figure.body {
-        Body::Bars { value_label, threshold: Some(t), .. } => {
-            format!("┊ threshold {} · {value_label}", num(*t))
+        Body::Bars { value_label, bars, threshold } => {
+            let line = threshold.map_or(String::new(), |t| format!("┊ threshold {} · ", num(t)));
+            let several = bars.iter().any(|b| b.spread.is_some());
+            format!("{line}{}{value_label}", if several { "├┤ several starts · " } else { "" })
         }
-        Body::Bars { value_label, .. } => value_label.clone(),
         Body::Scatter { x_label, y_label, .. } | Body::Lines { x_label, y_label, .. } => {
             format!("→ {x_label} · ↑ {y_label}")
         }
@@ -132,7 +136,10 @@ pub(super) mod tests {
             Body::Bars { value_label: label.clone(), bars: Vec::new(), threshold: Some(f64::NAN) },
             Body::Bars {
                 value_label: label.clone(),
-                bars: odd.iter().map(|&value| Bar { label: label.clone(), value, flagged: true }).collect(),
+                bars: odd
+                    .iter()
+                    .map(|&value| Bar { label: label.clone(), value, flagged: true, spread: None })
+                    .collect(),
                 threshold: Some(f64::INFINITY),
             },
             Body::Scatter { x_label: label.clone(), y_label: label.clone(), groups: Vec::new() },

@@ -8,7 +8,7 @@
 //! x cluster 1 (60) flagged  ⠿ cluster 0 (540)
 //! ```
 
-use super::range;
+use super::{CLOSEST, range};
 use crate::figure::Group;
 use crate::tui::text::cut_line;
 use crate::tui::theme::Theme;
@@ -35,9 +35,6 @@ pub struct Scatter<'a> {
     /// How often the view is halved around the chosen point; 0 shows everything.
     pub power: u8,
 }
-
-/// Most halvings of a view.
-pub const CLOSEST: u8 = 6;
 
 /// The part of a range that is seen after so many halvings around a value, kept inside the range.
 fn window([lo, hi]: [f64; 2], around: f64, power: u8) -> [f64; 2] {

@@ -38,6 +38,18 @@ impl Scale {
     }
 }
 
+/// Where an image stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its place in the list.
+    pub image: usize,
+    /// Where its caption stands; empty where there is no room for one.
+    caption: Rect,
+    /// The cells of its pixels.
+    pub area: Rect,
+    scale: Scale,
+}
+
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub struct Thumbnails<'a> {
@@ -109,102 +121,144 @@ impl Gallery<'_> {
     }
 }
 
-impl Widget for Gallery<'_> {
-    fn render(self, area: Rect, buf: &mut Buffer) {
+impl Gallery<'_> {
+    /// Where the images of the page of the chosen one stand; those whose numbers do not fit each other included.
+    pub fn places(&self, area: Rect) -> Vec<Place> {
         let (total, tall) = (usize::from(area.width), usize::from(area.height));
         let Some((scale, columns, rows)) = Self::plan(self.images, total, tall) else {
-            Thumbnails { images: self.images, first: self.cursor, theme: self.theme }.render(area, buf);
-            return;
+            let row = Thumbnails { images: self.images, first: self.cursor, theme: self.theme };
+            return row.places(area);
         };
         let wide = self.images.iter().map(|i| scale.of(i.width)).max().unwrap_or(1);
         let high = self.images.iter().map(|i| scale.of(i.height).div_ceil(2)).max().unwrap_or(1) + 1;
         let page = columns * rows;
-        let cursor = self.cursor.min(self.images.len() - 1);
-        let first = cursor / page * page;
-        for (at, image) in self.images.iter().enumerate().skip(first).take(page) {
+        let cursor = self.cursor.min(self.images.len().saturating_sub(1));
+        let first = cursor / page.max(1) * page;
+        let place = |(at, image): (usize, &Thumbnail)| {
             let (row, column) = ((at - first) / columns, (at - first) % columns);
-            let (x, y) = (area.x + (column * (wide + GAP)) as u16, area.y + (row * high) as u16);
-            let chosen = at == cursor;
+            let corner = Rect {
+                x: area.x + (column * (wide + GAP)) as u16,
+                y: area.y + (row * high) as u16,
+                width: 0,
+                height: 0,
+            };
+            Place {
+                image: at,
+                caption: Rect { width: wide as u16, height: 1, ..corner },
+                area: cells(image, scale, Rect { y: corner.y + 1, ..corner }).intersection(area),
+                scale,
+            }
+        };
+        self.images.iter().enumerate().skip(first).take(page).map(place).collect()
+    }
+}
+
+impl Widget for Gallery<'_> {
+    fn render(self, area: Rect, buf: &mut Buffer) {
+        let (total, tall) = (usize::from(area.width), usize::from(area.height));
+        if Self::plan(self.images, total, tall).is_none() {
+            Thumbnails { images: self.images, first: self.cursor, theme: self.theme }.render(area, buf);
+            return;
+        }
+        let cursor = self.cursor.min(self.images.len().saturating_sub(1));
+        for place in self.places(area) {
+            let Some(image) = self.images.get(place.image) else { continue };
+            let chosen = place.image == cursor;
             let style = if chosen { self.theme.selected(true) } else { self.theme.dim() };
             let label = if chosen { format!("›{}", image.label) } else { image.label.clone() };
-            buf.set_stringn(x, y, fit(&label, wide), wide, style);
-            if well_formed(image) {
-                let painter = Thumbnails { images: self.images, first: 0, theme: self.theme };
-                painter.draw(image, scale, Rect { x, y: y + 1, ..area }, buf);
-            } else {
-                buf.set_stringn(x, y + 1, "?", wide, self.theme.fault());
-            }
+            caption(&place, &label, style, buf);
+            pixels(image, &place, self.theme, buf);
         }
+    }
+}
+
+/// The cells of an image from a corner on.
+fn cells(image: &Thumbnail, scale: Scale, corner: Rect) -> Rect {
+    let side = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    Rect { width: side(scale.of(image.width)), height: side(scale.of(image.height).div_ceil(2)), ..corner }
+}
+
+fn caption(place: &Place, label: &str, style: Style, buf: &mut Buffer) {
+    let room = usize::from(place.caption.width);
+    if room > 0 {
+        buf.set_stringn(place.caption.x, place.caption.y, fit(label, room), room, style);
+    }
+}
+
+/// An image at its place, or the sign that its numbers do not fit each other.
+fn pixels(image: &Thumbnail, place: &Place, theme: Theme, buf: &mut Buffer) {
+    if well_formed(image) {
+        draw(image, place, theme, buf);
+    } else {
+        let room = usize::from(place.caption.width.max(1));
+        buf.set_stringn(place.area.x, place.area.y, "?", room, theme.fault());
     }
 }
 
 impl Widget for Thumbnails<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let (total, tall) = (usize::from(area.width), usize::from(area.height));
-        let caption = usize::from(tall > 1);
-        let Some((first, n, scale)) = self.plan(total, tall - caption) else {
-            buf.set_stringn(area.x, area.y, "no image fits", total, self.theme.dim());
-            return;
-        };
-        let images = &self.images[first..first + n];
-        let wide: usize = images.iter().map(|i| scale.of(i.width)).sum::<usize>() + GAP * (n - 1);
-        let mut x = total.saturating_sub(wide) / 2;
-        for image in images {
-            let w = scale.of(image.width);
-            if caption > 0 {
-                let room = if n == 1 { total - x } else { w };
-                buf.set_stringn(area.x + x as u16, area.y, fit(&image.label, room), room, self.theme.dim());
-            }
-            if well_formed(image) {
-                self.draw(
-                    image,
-                    scale,
-                    Rect { x: area.x + x as u16, y: area.y + caption as u16, ..area },
-                    buf,
-                );
-            } else {
-                buf.set_stringn(
-                    area.x + x as u16,
-                    area.y + caption as u16,
-                    "?",
-                    total - x,
-                    self.theme.fault(),
-                );
-            }
-            x += w + GAP;
+        let places = self.places(area);
+        if places.is_empty() {
+            buf.set_stringn(area.x, area.y, "no image fits", usize::from(area.width), self.theme.dim());
+        }
+        for place in places {
+            let Some(image) = self.images.get(place.image) else { continue };
+            caption(&place, &image.label, self.theme.dim(), buf);
+            pixels(image, &place, self.theme, buf);
         }
     }
 }
 
 impl Thumbnails<'_> {
-    fn draw(&self, image: &Thumbnail, scale: Scale, at: Rect, buf: &mut Buffer) {
-        let (w, h) = (scale.of(image.width), scale.of(image.height));
-        for row in 0..h.div_ceil(2) {
-            for col in 0..w {
-                let position = (at.x + col as u16, at.y + row as u16);
-                let Some(cell) = buf.cell_mut(position) else { continue };
-                let upper = pixel(image, scale, row * 2, col);
-                let lower = (row * 2 + 1 < h).then(|| pixel(image, scale, row * 2 + 1, col));
-                if self.theme.mono() {
-                    let light = |[r, g, b]: [u8; 3]| {
-                        0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b)
-                    };
-                    let mean = f64::midpoint(light(upper), lower.map_or(0.0, light));
-                    cell.set_symbol(SHADES[((mean / 255.0 * 5.0) as usize).min(4)]);
-                } else {
-                    let style = Style::new().fg(self.theme.pixel(upper));
-                    cell.set_symbol("▀").set_style(match lower {
-                        Some(lower) => style.bg(self.theme.pixel(lower)),
-                        None => style,
-                    });
-                }
-            }
+    /// Where the images stand; those whose numbers do not fit each other included.
+    pub fn places(&self, area: Rect) -> Vec<Place> {
+        let (total, tall) = (usize::from(area.width), usize::from(area.height));
+        let captions = usize::from(tall > 1);
+        let Some((first, n, scale)) = self.plan(total, tall.saturating_sub(captions)) else {
+            return Vec::new();
+        };
+        let images = self.images.get(first..first + n).unwrap_or_default();
+        let wide: usize = images.iter().map(|i| scale.of(i.width)).sum::<usize>() + GAP * n.saturating_sub(1);
+        let mut x = total.saturating_sub(wide) / 2;
+        let mut places = Vec::with_capacity(n);
+        for (at, image) in images.iter().enumerate() {
+            let w = scale.of(image.width);
+            let room = if n == 1 { total - x } else { w };
+            let corner = Rect { x: area.x + x as u16, y: area.y, width: 0, height: 0 };
+            let caption = Rect { width: (room * captions) as u16, height: captions as u16, ..corner };
+            let below = Rect { y: corner.y + captions as u16, ..corner };
+            let cells = cells(image, scale, below).intersection(area);
+            places.push(Place { image: first + at, caption, area: cells, scale });
+            x += w + GAP;
+        }
+        places
+    }
+}
+
+fn draw(image: &Thumbnail, place: &Place, theme: Theme, buf: &mut Buffer) {
+    let h = place.scale.of(image.height);
+    for at in place.area.intersection(buf.area).positions() {
+        let (row, col) = (usize::from(at.y - place.area.y), usize::from(at.x - place.area.x));
+        let Some(cell) = buf.cell_mut(at) else { continue };
+        let upper = pixel(image, place.scale, row * 2, col);
+        let lower = (row * 2 + 1 < h).then(|| pixel(image, place.scale, row * 2 + 1, col));
+        if theme.mono() {
+            let light =
+                |[r, g, b]: [u8; 3]| 0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b);
+            let mean = f64::midpoint(light(upper), lower.map_or(0.0, light));
+            cell.set_symbol(SHADES[((mean / 255.0 * 5.0) as usize).min(4)]);
+        } else {
+            let style = Style::new().fg(theme.pixel(upper));
+            cell.set_symbol("▀").set_style(match lower {
+                Some(lower) => style.bg(theme.pixel(lower)),
+                None => style,
+            });
         }
     }
 }
 
 /// Whether the pixels are as many as the sides say, in 1 or 3 channels.
-fn well_formed(image: &Thumbnail) -> bool {
+pub(in crate::tui) fn well_formed(image: &Thumbnail) -> bool {
     let Thumbnail { height, width, channels, pixels, .. } = image;
     let expected = height.checked_mul(*width).and_then(|n| n.checked_mul(*channels));
     matches!(channels, 1 | 3) && *height > 0 && *width > 0 && expected == Some(pixels.len())

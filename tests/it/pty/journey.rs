@@ -82,6 +82,7 @@ fn the_demo_is_a_whole_investigation_that_leaves_a_true_record() {
     let state = saved.state();
     assert!(state.findings.iter().any(|f| f.finding.class == Some(5)), "the planted class is accused");
     assert!(state.requested.is_empty(), "everything asked for came to an end");
+    super::pixels::shown_in_a_replay(&session);
 }
 
 #[test]

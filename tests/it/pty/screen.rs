@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The terminal emulator, woken on every output.
 struct Shared {
     parser: Mutex<vt100::Parser>,
+    /// Everything that was written, as it came.
+    raw: Mutex<Vec<u8>>,
     news: Condvar,
 }
 
@@ -45,6 +47,19 @@ impl Screen {
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
         command.env_remove("COLORTERM");
+        // Nor is the terminal they are run in.
+        for name in [
+            "TMUX",
+            "STY",
+            "ZELLIJ",
+            "TERM_PROGRAM",
+            "LC_TERMINAL",
+            "KONSOLE_VERSION",
+            "SSH_CONNECTION",
+            "SSH_TTY",
+        ] {
+            command.env_remove(name);
+        }
         // The configuration of whoever runs the tests is not what is tested.
         command.env("LAOCOON_CONFIG", "/nonexistent/config.toml");
         for (name, value) in env {
@@ -52,14 +67,18 @@ impl Screen {
         }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
-        let shared =
-            Arc::new(Shared { parser: Mutex::new(vt100::Parser::new(rows, cols, 0)), news: Condvar::new() });
+        let shared = Arc::new(Shared {
+            parser: Mutex::new(vt100::Parser::new(rows, cols, 0)),
+            raw: Mutex::default(),
+            news: Condvar::new(),
+        });
         let mut output = pair.master.try_clone_reader().unwrap();
         let feed = Arc::clone(&shared);
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 8192];
             // The read fails when the program has closed its side: the end.
             while let Ok(n @ 1..) = output.read(&mut bytes) {
+                feed.raw.lock().unwrap().extend_from_slice(&bytes[..n]);
                 feed.parser.lock().unwrap().process(&bytes[..n]);
                 feed.news.notify_all();
             }
@@ -72,6 +91,17 @@ impl Screen {
     /// What the screen shows.
     pub(super) fn text(&self) -> String {
         self.shared.parser.lock().unwrap().screen().contents()
+    }
+
+    /// Whether the program has written some bytes.
+    pub(super) fn wrote(&self, bytes: &str) -> bool {
+        let raw = self.shared.raw.lock().unwrap();
+        raw.windows(bytes.len()).any(|w| w == bytes.as_bytes())
+    }
+
+    /// Waits until the program has written some bytes.
+    pub(super) fn wait_for_bytes(&self, bytes: &str) {
+        self.wait(&format!("the bytes {bytes:?}"), |_| self.wrote(bytes));
     }
 
     /// Whether the alternate screen is shown.

@@ -48,6 +48,7 @@ impl<T: Real> Task<T> for Run<'_, T> {
     fn run<L: Lanes<T = T>>(self, lanes: L) {
         let Self { conv, n, x, y, finish } = self;
         let [channels, height, width] = conv.input;
+        let mut seen = Vec::new();
         for (phase, weights) in &conv.phases {
             for row in 0..n * phase.positions[0] {
                 let (image, py) = (row / phase.positions[0], row % phase.positions[0]);
@@ -66,26 +67,60 @@ impl<T: Real> Task<T> for Run<'_, T> {
                 let place = |px: usize| (to + phase.first[1] + px * phase.step[1]) * channels;
                 let mut px = 0;
                 while px < phase.positions[1] {
-                    let together = line.inside(px);
+                    let together = if line.inside(px) { TOGETHER } else { 1 };
+                    line.see(px, together, &mut seen);
                     for channel in (0..channels).step_by(L::N) {
                         let count = L::N.min(channels - channel);
-                        if together && count == L::N {
-                            let sums = line.many(lanes, px, channel);
+                        if together == TOGETHER && count == L::N {
+                            let sums = many(lanes, &seen, channel);
                             for (j, v) in sums.into_iter().enumerate() {
                                 finish.write(lanes, v, y, place(px + j) + channel, channel, count);
                             }
                             continue;
                         }
-                        for px in px..px + if together { TOGETHER } else { 1 } {
-                            let v = line.one(lanes, px, channel, count);
-                            finish.write(lanes, v, y, place(px) + channel, channel, count);
+                        for j in 0..together {
+                            let v = one(lanes, &seen, j, channel, count);
+                            finish.write(lanes, v, y, place(px + j) + channel, channel, count);
                         }
                     }
-                    px += if together { TOGETHER } else { 1 };
+                    px += together;
                 }
             }
         }
     }
+}
+
+/// What a tap sees from some neighbouring positions: its weights, and the input below it from each, all by channel.
+struct Seen<'a, T> {
+    weights: &'a [T],
+    input: [&'a [T]; TOGETHER],
+}
+
+#[inline(always)]
+fn many<L: Lanes>(lanes: L, seen: &[Seen<L::T>], channel: usize) -> [L::V; TOGETHER] {
+    let mut sums = [lanes.zero(); TOGETHER];
+    for tap in seen {
+        let w = lanes.load(&tap.weights[channel..]);
+        for (sum, x) in sums.iter_mut().zip(tap.input) {
+            *sum = lanes.fma(lanes.load(&x[channel..]), w, *sum);
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn one<L: Lanes>(lanes: L, seen: &[Seen<L::T>], position: usize, channel: usize, count: usize) -> L::V {
+    let mut sum = lanes.zero();
+    for tap in seen {
+        let (w, x) = (&tap.weights[channel..channel + count], &tap.input[position][channel..channel + count]);
+        let (w, x) = if count == L::N {
+            (lanes.load(w), lanes.load(x))
+        } else {
+            (lanes.load_part(w), lanes.load_part(x))
+        };
+        sum = lanes.fma(x, w, sum);
+    }
+    sum
 }
 
 /// One row of positions.
@@ -102,7 +137,7 @@ struct Line<'a, T> {
     top: usize,
 }
 
-impl<T: Real> Line<'_, T> {
+impl<'a, T: Real> Line<'a, T> {
     /// Whether columns seen from `px` on, for several positions, are all inside.
     #[inline(always)]
     fn inside(&self, px: usize) -> bool {
@@ -112,42 +147,22 @@ impl<T: Real> Line<'_, T> {
             && self.phase.taps.iter().all(|t| first + t[1] >= 0 && last + t[1] < self.width as isize)
     }
 
-    #[inline(always)]
-    fn many<L: Lanes<T = T>>(&self, lanes: L, px: usize, channel: usize) -> [L::V; TOGETHER] {
-        let mut sums = [lanes.zero(); TOGETHER];
+    /// What the taps that lie inside see from `count` positions.
+    fn see(&self, px: usize, count: usize, seen: &mut Vec<Seen<'a, T>>) {
+        seen.clear();
         let step = self.phase.stride[1];
-        for (tap, w) in self.phase.taps.iter().zip(self.weights.chunks_exact(self.channels)) {
+        for (tap, weights) in self.phase.taps.iter().zip(self.weights.chunks_exact(self.channels)) {
             let y = self.top as isize + tap[0];
-            if y < 0 || y >= self.height as isize {
-                continue;
-            }
-            let column = ((px * step) as isize + tap[1]) as usize;
-            let at = ((self.row + y as usize) * self.width + column) * self.channels + channel;
-            let w = lanes.load(&w[channel..]);
-            for (j, sum) in sums.iter_mut().enumerate() {
-                *sum = lanes.fma(lanes.load(&self.x[at + j * step * self.channels..]), w, *sum);
-            }
-        }
-        sums
-    }
-
-    #[inline(always)]
-    fn one<L: Lanes<T = T>>(&self, lanes: L, px: usize, channel: usize, count: usize) -> L::V {
-        let mut sum = lanes.zero();
-        for (tap, w) in self.phase.taps.iter().zip(self.weights.chunks_exact(self.channels)) {
-            let y = self.top as isize + tap[0];
-            let x = (px * self.phase.stride[1]) as isize + tap[1];
+            let x = (px * step) as isize + tap[1];
             if y < 0 || y >= self.height as isize || x < 0 || x >= self.width as isize {
                 continue;
             }
-            let at = ((self.row + y as usize) * self.width + x as usize) * self.channels + channel;
-            let (w, x) = if count == L::N {
-                (lanes.load(&w[channel..]), lanes.load(&self.x[at..]))
-            } else {
-                (lanes.load_part(&w[channel..channel + count]), lanes.load_part(&self.x[at..at + count]))
+            let first = (self.row + y as usize) * self.width + x as usize;
+            let input = |j: usize| {
+                let at = if j < count { first + j * step } else { first };
+                &self.x[at * self.channels..][..self.channels]
             };
-            sum = lanes.fma(x, w, sum);
+            seen.push(Seen { weights, input: std::array::from_fn(input) });
         }
-        sum
     }
 }

@@ -3,7 +3,7 @@
 use super::Shape;
 use super::phase::{self, Phase};
 use crate::lanes::{Lanes, Real, Task, dispatch};
-use crate::product::{BLOCK, FEW, Left, MANY, Sink, blocks, multiply, pack, packed_len};
+use crate::product::{BLOCK, LEAN, Left, MANY, Sink, blocks, multiply_by, pack, packed_len};
 use crate::{Finish, Level, Scratch};
 
 /// Numbers of gathered inputs at a time: they stay in the second-level cache, beside the weights.
@@ -108,7 +108,7 @@ impl<T: Real> Task<T> for Run<'_, T> {
         if L::MANY {
             self.panels::<L, MANY>(lanes);
         } else {
-            self.panels::<L, FEW>(lanes);
+            self.panels::<L, LEAN>(lanes);
         }
     }
 }
@@ -144,7 +144,7 @@ impl<T: Real> Run<'_, T> {
                     let mut sink = Rows { y, finish, places: &places[..count], channel: group * per_out };
                     let left = Left { numbers: left, rows: count, depth };
                     let right = &weights[group * packed..(group + 1) * packed];
-                    multiply(lanes, &left, right, per_out, &mut sink);
+                    multiply_by::<L, M>(lanes, &left, right, per_out, &mut sink);
                 }
             }
         }

@@ -330,6 +330,7 @@ impl Chain<'_> {
                         label: visible(&stages[j].name),
                         value: if s.allowed.is_finite() { (s.apart / s.allowed).min(1e6) } else { 0.0 },
                         flagged: s.apart > s.allowed,
+                        spread: None,
                     });
                     measured.push(json!({"from": visible(&stages[i].name), "to": visible(&stages[j].name), "apart": number(s.apart), "allowed": number(s.allowed), "agreement": s.agreement, "images": s.images}));
                     let detail = format!(

@@ -317,6 +317,7 @@ fn figures(
         label: name.clone(),
         value: 100.0 * (predicted[c] as f64 - labelled[c] as f64) / n.max(1) as f64,
         flagged: predicted[c] as f64 > labelled[c] as f64 + 0.05 * n as f64,
+        spread: None,
     });
     let body = Body::Bars {
         value_label: "percentage points more often than labelled".into(),

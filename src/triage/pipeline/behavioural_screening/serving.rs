@@ -290,6 +290,7 @@ fn timeline(times: &[Option<f64>], wrong: &[(&Answer, usize)], seen: &mut Seen) 
         label: visible(&moment::shown(from + (to - from) * b as f64 / BINS as f64)),
         value: bad[b] as f64 / n[b] as f64,
         flagged: bad[b] > 0,
+        spread: None,
     });
     let body = Body::Bars {
         value_label: "share of answers that differ".into(),

@@ -244,6 +244,7 @@ fn classes(name: &str, manifest: &Manifest, has: &BTreeMap<String, f64>, total: 
         value: 100.0 * (b / total.max(1.0) - a / wanted_total.max(1.0)),
         flagged: (a / wanted_total.max(1.0) - b / total.max(1.0)).abs()
             > SHARE * a.max(1.0) / wanted_total.max(1.0),
+        spread: None,
     };
     let bars = pairs.iter().take(100).map(bar).collect();
     seen.figure(

@@ -208,7 +208,7 @@ fn figures(flows: &Flows, allowed: Option<&Allowed>, seen: &mut Seen) {
     let bars = hosts
         .iter()
         .take(15)
-        .map(|(name, h)| Bar { label: visible(name), value: h.bytes / 1e6, flagged: off(name) })
+        .map(|(name, h)| Bar { label: visible(name), value: h.bytes / 1e6, flagged: off(name), spread: None })
         .collect();
     seen.figure(
         "hosts",
