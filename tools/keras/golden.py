@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/keras: small models by real Keras with their logits, and an HDF5 file by h5py.
+"""Writes tests/foreign/keras: small models by real Keras with their logits, and an HDF5 file by h5py.
 
     pip install tensorflow-cpu keras tf_keras h5py
     python3 tools/keras/golden.py keras3
@@ -18,7 +18,7 @@ import zipfile
 
 import numpy as np
 
-OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "keras"
+OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "foreign" / "keras"
 rng = np.random.default_rng(11)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/parquet: small tables of images by pyarrow, in the form of the `datasets` library and others.
+"""Writes tests/foreign/parquet: small tables of images by pyarrow, in the form of the `datasets` library and others.
 
     pip install pyarrow && python3 tools/parquet/golden.py
 
@@ -14,7 +14,7 @@ import zlib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "parquet"
+OUT = pathlib.Path(__file__).resolve().parents[2] / "tests" / "foreign" / "parquet"
 SIDE = 4
 
 

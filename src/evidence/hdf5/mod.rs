@@ -6,8 +6,8 @@
 //! IEEE floats, shuffled, deflated and checked; attributes of text of fixed and of variable length. Not read, by name:
 //! links and attributes in a fractal heap, the newer chunk indexes, other filters, anything in another file.
 //!
-//! Our own and not a crate: the pure-Rust readers there are map files into memory or trust the sizes in them; here all
-//! that is read is named by bytes that are there, within the caps of [`crate::evidence::limits`].
+//! Our own and not a crate: the pure-Rust readers there are are young, and were not audited for bytes made to do harm; here
+//! all that is read is named by bytes that are there, within the caps of [`crate::evidence::limits`].
 
 // Foreign bytes: what is not there is a `None`, never a panic.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]

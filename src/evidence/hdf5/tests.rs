@@ -3,7 +3,7 @@ use crate::evidence::{Limits, Untrusted};
 use std::path::{Path, PathBuf};
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keras").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/keras").join(name)
 }
 
 fn numbers(file: &File, path: &str) -> Vec<f32> {

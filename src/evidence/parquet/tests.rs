@@ -3,7 +3,7 @@ use super::*;
 use std::path::PathBuf;
 
 pub(crate) fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/parquet").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/parquet").join(name)
 }
 
 fn bytes(name: &str) -> Vec<u8> {

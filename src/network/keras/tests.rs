@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keras").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign/keras").join(name)
 }
 
 fn entry(path: &Path, input: Option<InputSpec>) -> ModelEntry {

@@ -124,12 +124,12 @@ pub fn of(reader: &str) -> Vec<Vec<u8>> {
         "description" => (shipped("sample-cases", &["network.json"]), &[]),
         "hdf5" => {
             let mut seeds = vec![b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\x04\0\x10\0".repeat(8)];
-            seeds.extend(shipped("tests/golden/keras", &[".h5", ".keras"]));
+            seeds.extend(shipped("tests/foreign/keras", &[".h5", ".keras"]));
             (seeds, &["hostile/other"])
         }
         "dataset" => {
             let mut seeds = vec![safetensors(), npz, idx, npy("(2, 3)", "<f4", &[0; 24])];
-            seeds.extend(shipped("tests/golden/parquet", &[".parquet"]));
+            seeds.extend(shipped("tests/foreign/parquet", &[".parquet"]));
             (seeds, &["hostile/npy", "hostile/dataset"])
         }
         "labels" => (
