@@ -112,6 +112,9 @@ fn turn(
     typed: Vec<Event>,
 ) -> Result<Exit, Error> {
     let input = Input::open()?;
+    // crossterm hears of new sizes only once it was asked: before the first picture, or a window that is drawn larger at
+    // that moment stays small.
+    event::poll(Duration::ZERO)?;
     let mut size = terminal.size()?;
     for event in typed {
         let next = app.handle(&event);
