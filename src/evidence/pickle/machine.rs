@@ -479,11 +479,11 @@ impl<'p, 'a> Machine<'p, 'a> {
                     items.push(self.pop());
                 }
                 items.reverse();
-                self.tuple(items.into())?;
+                self.tuple(&items)?;
             }
             b't' => {
                 let items = self.marked();
-                self.tuple(items.into())?;
+                self.tuple(&items)?;
             }
             b'l' => {
                 let items = self.marked();
@@ -645,11 +645,11 @@ impl<'p, 'a> Machine<'p, 'a> {
         self.make(kind(items), &children)
     }
 
-    fn tuple(&mut self, items: Arc<[Value]>) -> Step {
+    fn tuple(&mut self, items: &[Value]) -> Step {
         if self.full(items.len()) {
             return self.push(Value::Unknown);
         }
-        self.make(Object::Tuple(Arc::clone(&items)), &items)
+        self.make(Object::Tuple(items.into()), items)
     }
 
     fn memoize(&mut self, slot: u64) -> Step {
