@@ -6,7 +6,7 @@
 //! file ─source─▶ configuration + weights ─graph─▶ calls of layers, in order ─layers─▶ graph::Graph
 //! ```
 //!
-//! Keras keeps images as height × width × channels, the executor as channels × height × width. [`value`] says how each
+//! Keras keeps images as height × width × channels, the executor as channels × height × width. `value.rs` says how each
 //! value of the one lies in the other: planes are never moved, and the rows of a dense layer behind a flatten are put in
 //! our order instead.
 
