@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// first question.
 const QUESTIONS: &[u8] = b"\x1b[16t\x1b[c";
 /// Longest wait for the answer of a terminal on this machine, and of one at the other end of a line.
-const NEAR: Duration = Duration::from_millis(150);
+const NEAR: Duration = Duration::from_millis(100);
 const FAR: Duration = Duration::from_millis(500);
 /// Longest wait for the rest of a sequence whose beginning is there.
 const REST: Duration = Duration::from_millis(40);
