@@ -2,6 +2,8 @@
 
 use super::png::encode;
 use super::{Figure, RenderError, draw, label};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use plotters::backend::SVGBackend;
 use plotters::drawing::IntoDrawingArea;
 use std::fmt::Write as _;
@@ -53,18 +55,5 @@ fn escape(text: &str) -> String {
 
 /// Standard base64 with padding (RFC 4648, section 4).
 pub fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for k in 0..4 {
-            if k <= chunk.len() {
-                out.push(char::from(ALPHABET[(word >> (18 - 6 * k) & 63) as usize]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
+    STANDARD.encode(bytes)
 }

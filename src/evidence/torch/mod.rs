@@ -12,7 +12,7 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 
-pub use tensor::Quantised;
+pub use tensor::{Quantised, dtype};
 
 use super::array::{Dtype, RawArray};
 use super::pickle::{Caps, Fault, Pickle};

@@ -66,8 +66,8 @@ fn rebuilds(name: &str) -> bool {
     matches!(name, "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3" | "_rebuild_qtensor")
 }
 
-/// The type of a storage class or dtype.
-fn dtype(name: &str) -> Option<Dtype> {
+/// The type of a storage class or dtype; `None` for what has no array type here.
+pub fn dtype(name: &str) -> Option<Dtype> {
     Some(match name.trim_end_matches("Storage") {
         "Float" | "float32" | "float" => Dtype::F32,
         "Double" | "float64" | "double" => Dtype::F64,

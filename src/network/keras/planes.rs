@@ -4,7 +4,9 @@ use super::activation::closing;
 use super::graph::{Call, Net};
 use super::value::Live;
 use crate::evidence::EvidenceError;
-use crate::network::op::{AdaptiveAvgPool, AvgPool, Conv2d, MaxPool, Op, Pad, Pick, View, Window};
+use crate::network::op::{
+    AdaptiveAvgPool, AvgPool, Conv2d, MaxPool, Op, Pad, Pick, View, Window, same_padding,
+};
 use ndarray::ArrayD;
 
 /// Indices that an enlarged axis may have.
@@ -53,10 +55,7 @@ fn windows(
         "valid" => {}
         "same" => {
             for (axis, size) in [h, w].into_iter().enumerate() {
-                let reach = (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1);
-                let covered =
-                    (size.div_ceil(stride[axis]) - 1).saturating_mul(stride[axis]).saturating_add(reach);
-                let total = covered.saturating_sub(size);
+                let total = same_padding(size, kernel[axis], stride[axis], dilation[axis]);
                 (padding[axis], padding[axis + 2]) = (total / 2, total - total / 2);
             }
         }

@@ -7,7 +7,7 @@ use super::place::Live;
 use crate::network::graph::ValueId;
 use crate::network::op::{
     Activation, AdaptiveAvgPool, Arith, Arithmetic, AvgPool, BatchNorm, Conv2d, LayerNorm, Linear, MatMul,
-    MaxPool, Op, Operand, PRelu, Reduce, Reduction, Softmax, View, Window,
+    MaxPool, Op, Operand, PRelu, Reduce, Reduction, Softmax, View, Window, same_padding,
 };
 use ndarray::{Array2, ArrayD, Ix2};
 
@@ -140,9 +140,7 @@ fn padding(
     let &[_, h, w] = cx.builder.shape(x) else { return Err(step.unsupported("other than of planes")) };
     let mut out = [0; 4];
     for (axis, size) in [h, w].into_iter().enumerate() {
-        let reach = (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1);
-        let covered = (size.div_ceil(stride[axis]) - 1).saturating_mul(stride[axis]).saturating_add(reach);
-        let total = covered.saturating_sub(size);
+        let total = same_padding(size, kernel[axis], stride[axis], dilation[axis]);
         let (less, more) = (total / 2, total - total / 2);
         (out[axis], out[axis + 2]) = if upper { (less, more) } else { (more, less) };
     }

@@ -30,7 +30,7 @@ pub use linear::Linear;
 pub use matmul::MatMul;
 pub use norm::BatchNorm;
 pub use pick::{Constant, Pick};
-pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool, Window};
+pub use pool::{AdaptiveAvgPool, AvgPool, MaxPool, Window, same_padding};
 pub use reduce::{Reduce, Reduction};
 pub use shape::{Concat, Pad, Transpose, View};
 pub use softmax::Softmax;

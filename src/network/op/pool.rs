@@ -21,6 +21,14 @@ pub struct Window {
     pub ceil: bool,
 }
 
+/// Rows or columns of padding, on both sides together, with which windows (kernel, stride and dilation at least 1) fit as
+/// often as steps fit into `size`: `SAME` of ONNX and Keras.
+pub fn same_padding(size: usize, kernel: usize, stride: usize, dilation: usize) -> usize {
+    let reach = (kernel - 1).saturating_mul(dilation).saturating_add(1);
+    let covered = (size.div_ceil(stride) - 1).saturating_mul(stride).saturating_add(reach);
+    covered.saturating_sub(size)
+}
+
 impl Window {
     /// Windows without padding, dilation or overhang.
     pub fn new(kernel: [usize; 2], stride: [usize; 2]) -> Self {

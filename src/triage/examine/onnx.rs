@@ -4,6 +4,7 @@
 use super::reason::{Reason, Ruling};
 use super::rules::holds;
 use super::scan::Scan;
+use crate::evidence::array::{Dtype, not_finite};
 use crate::evidence::{EvidenceError, text, wire};
 use crate::network::onnx;
 use serde_json::json;
@@ -439,21 +440,15 @@ fn values(scan: &mut Scan, graph: &Graph) {
             (2, wire::Wire::Number(n)) => Some(n),
             _ => None,
         });
-        for raw in wire::all(tensor, 9).chain(wire::all(tensor, 4)) {
-            wild += match kind {
-                Some(1) => {
-                    raw.as_chunks::<4>().0.iter().filter(|b| !f32::from_le_bytes(**b).is_finite()).count()
-                }
-                Some(10) => raw.as_chunks::<2>().0.iter().filter(|b| b[1] & 0x7c == 0x7c).count(),
-                Some(11) => {
-                    raw.as_chunks::<8>().0.iter().filter(|b| !f64::from_le_bytes(**b).is_finite()).count()
-                }
-                Some(16) => {
-                    raw.as_chunks::<2>().0.iter().filter(|b| b[1] & 0x7f == 0x7f && b[0] & 0x80 != 0).count()
-                }
-                _ => 0,
-            };
-        }
+        let dtype = match kind {
+            Some(1) => Dtype::F32,
+            Some(10) => Dtype::F16,
+            Some(11) => Dtype::F64,
+            Some(16) => Dtype::BF16,
+            _ => continue,
+        };
+        let stored = wire::all(tensor, 9).chain(wire::all(tensor, 4));
+        wild += stored.map(|raw| not_finite(raw, dtype)).sum::<usize>();
     }
     if wild > 0 {
         scan.say(Reason::new("weights.nonfinite", format!("{wild} weights are infinite or no number")));

@@ -6,10 +6,11 @@ use super::reason::Reason;
 use super::rules::holds;
 use super::scan::Scan;
 use crate::evidence::archive::zip::{Listed, Member, Zip};
-use crate::evidence::array::{self, Dtype};
+use crate::evidence::array::not_finite;
 use crate::evidence::limits::cap;
 use crate::evidence::pickle::{Action, Object, Pickle, Value};
 use crate::evidence::text;
+use crate::evidence::torch::dtype;
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 
@@ -164,7 +165,7 @@ pub(super) fn tensors_beside(scan: &mut Scan, beside: &Beside, member: &str, pic
     for (at, code, why) in tensors(pickle) {
         scan.say(Reason::new(code, why).at(at));
     }
-    let mut wild = 0u64;
+    let mut wild = 0;
     for (key, (storage, at)) in storages(pickle) {
         let found = beside.members.get(format!("{root}data/{key}").as_str());
         let needs = width(storage.class).and_then(|w| w.checked_mul(storage.elements));
@@ -178,25 +179,15 @@ pub(super) fn tensors_beside(scan: &mut Scan, beside: &Beside, member: &str, pic
                 let detail = format!("storage {shown} has {} bytes and should have {needs}", m.size);
                 scan.say(Reason::new("torch.storage.missing", detail).at(at));
             }
-            (Some(m), Some(_)) if m.method == 0 => wild += not_finite(beside.zip.packed(m), storage.class),
+            (Some(m), Some(_)) if m.method == 0 => {
+                wild += dtype(storage.class).map_or(0, |d| not_finite(beside.zip.packed(m), d));
+            }
             _ => {}
         }
     }
     if wild > 0 {
         scan.say(Reason::new("weights.nonfinite", format!("{wild} values are infinite or no number")));
     }
-}
-
-/// Floats of a storage that are infinite or no number.
-fn not_finite(bytes: &[u8], class: &str) -> u64 {
-    let dtype = match class.trim_end_matches("Storage") {
-        "Float" | "float32" | "float" => Dtype::F32,
-        "Double" | "float64" | "double" => Dtype::F64,
-        "Half" | "float16" | "half" => Dtype::F16,
-        "BFloat16" | "bfloat16" => Dtype::BF16,
-        _ => return 0,
-    };
-    array::not_finite(bytes, dtype) as u64
 }
 
 /// The archive's root (the name under which it was saved), its format version, byte order and serialization id.
