@@ -3,7 +3,7 @@
 use crate::procedure::{Case, Finding, Verdict};
 
 /// Everything that may have a finding: attribution comes after all of it.
-pub const READ: [&str; 40] = [
+pub const READ: [&str; 41] = [
     "integrity",
     "provenance",
     "format-safety",
@@ -20,6 +20,7 @@ pub const READ: [&str; 40] = [
     "weight-test",
     "head-probe",
     "maximum-margin",
+    "patch-search",
     "neural-cleanse",
     "universal-perturbation",
     "feature-perturbation",

@@ -19,6 +19,7 @@ pub mod model_verdict;
 pub mod neighbours;
 pub mod neural_cleanse;
 pub mod params;
+pub mod patch_search;
 pub mod poisoned;
 pub mod spectral_signatures;
 pub mod spectre;
@@ -33,6 +34,7 @@ static PROCEDURES: &[&dyn Procedure] = &[
     &weight_test::WEIGHT_TEST,
     &head_probe::HEAD_PROBE,
     &maximum_margin::MAXIMUM_MARGIN,
+    &patch_search::PATCH_SEARCH,
     &neural_cleanse::NEURAL_CLEANSE,
     &sweep::UNIVERSAL_PERTURBATION,
     &sweep::FEATURE_PERTURBATION,

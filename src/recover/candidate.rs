@@ -10,6 +10,10 @@ use serde_json::Value;
 
 /// The detection whose masks are refined.
 pub const SOURCE: &str = "neural-cleanse";
+/// The detection that finds opaque squares: a second place to start from.
+pub const SQUARES: &str = crate::detect::patch_search::ID;
+/// Success from which a square is worth starting from.
+const WORKS: f64 = 0.5;
 /// What names a class together with other detectors.
 const FUSED: &str = "model-verdict";
 /// What found a shared patch in listed samples.
@@ -90,12 +94,24 @@ impl Candidate {
             trigger,
             sampled: false,
         }));
+        let works = square_works(case, class);
+        starts.extend(works.then(|| row(case, SQUARES, class, shape)).flatten().map(|trigger| Start {
+            from: SQUARES,
+            trigger,
+            sampled: false,
+        }));
         if starts.is_empty() {
             return Err(Skip(format!("the masks of {SOURCE} are not at hand, or are of another network")));
         }
         let source = source(case, class);
         Ok(Self { class, flagged, by, source, starts })
     }
+}
+
+/// Whether the strongest square of a class sends images there.
+fn square_works(case: &Case, class: usize) -> bool {
+    let rates = case.earlier.measure(SQUARES, "success_rate").and_then(Value::as_array);
+    rates.and_then(|r| r.get(class)?.as_f64()).is_some_and(|s| s >= WORKS)
 }
 
 /// The one class that a trigger to `class` works from, as listed samples have it.

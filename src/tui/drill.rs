@@ -63,6 +63,7 @@ fn samples(view: &View, class: usize) -> Option<(&'static str, Mode)> {
 
 fn mask(view: &View, class: usize) -> Option<(&'static str, Mode)> {
     trigger(view)
+        .or_else(|| to(view, "patch-search", &format!("patch/{class}"), "the strongest square"))
         .or_else(|| to(view, "neural-cleanse", &format!("mask/{class}"), "the smallest mask"))
         .or_else(|| impact(view))
 }

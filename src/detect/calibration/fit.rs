@@ -4,7 +4,8 @@ use super::{Row, Seen, Table};
 use std::collections::BTreeMap;
 
 /// Detectors that judge a model, in the order of which is believed first when two are equally strange.
-pub const DETECTORS: [&str; 8] = [
+pub const DETECTORS: [&str; 9] = [
+    "patch-search",
     "neural-cleanse",
     "universal-perturbation",
     "warp-search",
@@ -15,7 +16,7 @@ pub const DETECTORS: [&str; 8] = [
     "head-probe",
 ];
 /// Those that are the same at any effort.
-const SAME: [&str; 2] = ["weight-test", "head-probe"];
+const SAME: [&str; 3] = ["patch-search", "weight-test", "head-probe"];
 /// Those whose leading class is not taken for the target: too often it is another.
 const NAMELESS: [&str; 1] = ["head-probe"];
 /// Chances below this count as this much.

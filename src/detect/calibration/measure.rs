@@ -197,6 +197,7 @@ mod tests {
             "maximum-margin/quick",
             "neural-cleanse",
             "neural-cleanse/quick",
+            "patch-search",
             "universal-perturbation",
             "warp-search",
         ];
@@ -206,7 +207,7 @@ mod tests {
             "one linear layer: no middle, no rows to compare"
         );
         assert_eq!(row.detectors["neural-cleanse"].classes, [2]);
-        assert_eq!(row.seen(true, &["head-probe"]).len(), 3);
+        assert_eq!(row.seen(true, &["head-probe", "patch-search"]).len(), 4);
         assert!(told.contains(&"weight-test".to_owned()));
         let stopped =
             measure("m", &truth, &case, (0, BTreeMap::new()), &|| 0.0, &mut |_| Err(Stop::Cancelled));

@@ -41,10 +41,11 @@ pub const DOUBT: f64 = 0.20;
 /// The procedure that judges the training data.
 const DATA: &str = "poisoned-samples";
 /// What it reads.
-const AFTER: [&str; 9] = [
+const AFTER: [&str; 10] = [
     "weight-test",
     "head-probe",
     "maximum-margin",
+    "patch-search",
     "neural-cleanse",
     "universal-perturbation",
     "feature-perturbation",
@@ -56,7 +57,8 @@ const AFTER: [&str; 9] = [
 /// with even odds is (8/10) / (8/10 + 1/11).
 const LIST: f64 = 0.898;
 /// Detectors whose finding says what kind of trigger it is.
-const FAMILIES: [(&str, &str); 6] = [
+const FAMILIES: [(&str, &str); 7] = [
+    ("patch-search", "patch"),
     ("neural-cleanse", "patch"),
     ("warp-search", "warp"),
     ("universal-perturbation", "blend"),

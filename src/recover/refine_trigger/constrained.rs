@@ -49,15 +49,15 @@ impl Settings {
     }
 }
 
-/// Searches from the mask of the inversion and from random starts; the smallest that reaches the goal, else the one of best
+/// Searches from what detection found (the mask of the inversion, a square) and from random starts; the smallest that reaches the goal, else the one of best
 /// success.
 pub(super) fn refine(work: &Work, settings: Settings, cx: &mut Context) -> Result<Found, Stop> {
     let [c, h, w] = work.setup.model.input.shape;
-    let given = work.setup.candidate.starts.iter().find(|s| !s.sampled);
+    let mut given = work.setup.candidate.starts.iter().filter(|s| !s.sampled);
     let mut all: Vec<(Found, f64)> = Vec::new();
     for restart in 0..settings.restarts {
         let mut rng = cx.rng(&format!("start{restart}"));
-        let (start, from) = if let Some(start) = given.filter(|_| restart == 0) {
+        let (start, from) = if let Some(start) = given.next() {
             (start.trigger.clone(), start.from.to_owned())
         } else {
             let mask = (0..h * w).map(|_| rng.gen_range(0.05..0.2)).collect();

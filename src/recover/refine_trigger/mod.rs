@@ -6,7 +6,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
-use super::candidate::{Candidate, SOURCE};
+use super::candidate::{Candidate, SOURCE, SQUARES};
 use super::{sample_recovery, stamping};
 use crate::detect::images::{Choice, Pool, Share};
 use crate::detect::params::Params;
@@ -30,12 +30,12 @@ static ABOUT: About = About {
     id: "refine-trigger",
     title: "Trigger refinement",
     phase: Phase::Recovery,
-    version: 2,
+    version: 3,
     question: "What does the trigger of the suspect class look like?",
     needs: "a model, clean images, and a candidate class: from Neural Cleanse, listed samples, or all detectors together",
     reference: "objective of Wang et al. 2019; mode 'reference': the seed documents of this program",
     cost: Cost::Medium,
-    after: &[SOURCE, "common-patch", "model-verdict", sample_recovery::ID],
+    after: &[SOURCE, SQUARES, "common-patch", "model-verdict", sample_recovery::ID],
     page: include_str!("page.md"),
 };
 

@@ -40,6 +40,7 @@ static ABOUT: About = About {
     after: &[
         AFTER[0],
         AFTER[1],
+        "patch-search",
         "universal-perturbation",
         "warp-search",
         "model-verdict",
@@ -113,7 +114,7 @@ fn look(case: &Case, shape: [usize; 3], target: usize) -> Seen {
         concentration: change.as_ref().map(concentration),
         wave: change.as_ref().and_then(spectrum::strongest).map(|wave| wave.share),
         additive: accuses("universal-perturbation"),
-        masked: accuses("neural-cleanse"),
+        masked: accuses("neural-cleanse") || accuses("patch-search"),
         warped: accuses("warp-search"),
         chances: ["neural-cleanse", "universal-perturbation", "warp-search"].map(chance),
         family_of_samples: text("poisoned-samples", "family"),
