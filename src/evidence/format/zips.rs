@@ -2,20 +2,20 @@
 
 use super::Format;
 use crate::evidence::archive::zip::Zip;
+use std::borrow::Cow;
 
 /// Torch, TorchScript, Keras, npz or just an archive. Names come from the directory at the end and, since the two
 /// can disagree, from the local headers too.
 pub(super) fn kind(bytes: &[u8]) -> Format {
-    kind_of(&Zip::read(bytes))
+    kind_of(&Zip::listing(bytes))
 }
 
 /// As `kind`, of an archive that was read.
 pub fn kind_of(zip: &Zip) -> Format {
-    let names: Vec<String> =
-        zip.members.iter().map(|m| m.name.to_ascii_lowercase().replace('\\', "/")).collect();
+    let names: Vec<Cow<str>> = zip.members.iter().map(|m| plain(&m.name)).collect();
     let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|n| test(n));
     let ends = |n: &str, with: &str| n.ends_with(with);
-    let base = |n: &str, file: &str| n == file || n.ends_with(&format!("/{file}"));
+    let base = |n: &str, file: &str| n.strip_suffix(file).is_some_and(|r| r.is_empty() || r.ends_with('/'));
     if any(&|n| base(n, "constants.pkl") || n.starts_with("code/") || n.contains("/code/")) {
         return Format::TorchScript;
     }
@@ -33,6 +33,15 @@ pub fn kind_of(zip: &Zip) -> Format {
         return Format::TorchZip;
     }
     Format::Zip
+}
+
+/// In lower case and with plain slashes.
+fn plain(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|b| b.is_ascii_uppercase() || b == b'\\') {
+        Cow::Owned(name.to_ascii_lowercase().replace('\\', "/"))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 fn le(bytes: &[u8]) -> usize {

@@ -48,14 +48,14 @@ fn rebuilt<'p>(pickle: &'p Pickle, mut value: Value) -> Option<(&'p str, &'p [Va
         let (module, name) = pickle.global(call.callee)?;
         match (module, name) {
             ("torch._utils" | "torch.nn.parameter", name) if WRAPPERS.contains(&name) => {
-                value = *call.args.first()?;
+                value = *pickle.args(call).first()?;
             }
             ("torch._tensor", "_rebuild_from_type_v2") => {
-                let [function, _, args, ..] = call.args[..] else { return None };
+                let [function, _, args, ..] = pickle.args(call)[..] else { return None };
                 let ("torch._utils", name) = pickle.global(function)? else { return None };
                 return rebuilds(name).then_some((name, pickle.tuple(args)?));
             }
-            ("torch._utils", name) if rebuilds(name) => return Some((name, &call.args)),
+            ("torch._utils", name) if rebuilds(name) => return Some((name, pickle.args(call))),
             _ => return None,
         }
     }
