@@ -1,5 +1,8 @@
 //! A foreign array still in its bytes: type, shape and storage order known and checked, converted on demand.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 use super::{EvidenceError, Untrusted};
 use ndarray::{Array1, ArrayD, IxDyn, ShapeBuilder};
 pub use safetensors::Dtype;
@@ -153,7 +156,7 @@ pub fn labels(array: &RawArray) -> Result<Vec<usize>, EvidenceError> {
     if !array.is_integer() {
         return Err(array.wrong_type("integer labels"));
     }
-    if !(array.shape.len() == 1 || array.shape.len() == 2 && array.shape[1] == 1) {
+    if !matches!(array.shape, [_] | [_, 1]) {
         return Err(
             array.error("labels.shape", format!("shape {:?}, one label per sample is needed", array.shape))
         );

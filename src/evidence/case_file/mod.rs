@@ -1,5 +1,8 @@
 //! `case.toml`: what the responder was handed and asks.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod given;
 mod parse;
 

@@ -1,5 +1,8 @@
 //! A data set in memory: images, labels, and the optional arrays of the contract.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod arrays;
 pub(crate) mod cifar;
 mod folder;

@@ -37,7 +37,7 @@ pub(super) fn kind(head: &[u8]) -> Option<Format> {
 fn is_meta_graph(data: &[u8]) -> bool {
     let first = Fields { rest: data, done: 0 }.next();
     matches!(first, Some(Field { number: 1 | 2, value: Value::Bytes { data, .. } })
-        if data.is_empty() || matches!(data[0], 0x0a | 0x12 | 0x1a | 0x22 | 0x2a | 0x38))
+        if matches!(data.first(), None | Some(0x0a | 0x12 | 0x1a | 0x22 | 0x2a | 0x38)))
 }
 
 struct Field<'a> {

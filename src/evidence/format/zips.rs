@@ -3,6 +3,7 @@
 use super::Format;
 use crate::evidence::archive::zip::Zip;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Torch, TorchScript, Keras, npz or just an archive. Names come from the directory at the end and, since the two
 /// can disagree, from the local headers too.
@@ -59,7 +60,8 @@ pub(super) fn ends_as_archive(bytes: &[u8]) -> bool {
     let mut at = from;
     while let Some(found) = find(bytes, at, *b"PK\x05\x06") {
         if let Some(record) = bytes.get(found..found + 22) {
-            let (entries, size, comment) = (le(&record[10..12]), le(&record[12..16]), le(&record[20..22]));
+            let field = |range: Range<usize>| le(record.get(range).unwrap_or_default());
+            let (entries, size, comment) = (field(10..12), field(12..16), field(20..22));
             let whole = found + 22 + comment <= bytes.len();
             // The directory lies right before the end record whatever stands in front of the archive.
             let directory = found.checked_sub(size).and_then(|s| bytes.get(s..s + 4));

@@ -132,7 +132,7 @@ fn stream(
     let size = opened.size();
     let mut hash = Sha256::new();
     let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).saturating_add(1))];
-    let mut done = 0u64;
+    let (mut done, mut ended) = (0u64, false);
     loop {
         match opened.file.read(&mut chunk) {
             Ok(0) => break,
@@ -141,6 +141,7 @@ fn stream(
                 if done > size {
                     break;
                 }
+                ended = n < chunk.len();
                 let part = chunk.get(..n).unwrap_or_default();
                 hash.update(part);
                 each(part);
@@ -152,6 +153,10 @@ fn stream(
         }
         if !progress(done, size) {
             return Err(opened.error("intake.stopped", "reading was stopped"));
+        }
+        // There was room for more and no more came. Had the file grown since, its size below would say so.
+        if ended && done == size {
+            break;
         }
     }
     opened.check_unchanged(done)?;

@@ -5,6 +5,9 @@
 //! bundles, cosign blob signatures, minisign, `CycloneDX`. A signature by a key that nobody vouched for says nothing, so
 //! without a key a statement is compared but not believed.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod bundle;
 mod certificate;
 mod key;

@@ -225,14 +225,14 @@ impl<'a> View<'a> {
         let (mut index, mut at) = (vec![0; self.shape.len()], self.offset);
         for _ in 0..count {
             out.extend_from_slice(storage.get(at * width..(at + 1) * width).unwrap_or_default());
-            for axis in (0..self.shape.len()).rev() {
-                index[axis] += 1;
-                at += self.strides[axis];
-                if index[axis] < self.shape[axis] {
+            for ((index, &extent), &stride) in index.iter_mut().zip(&self.shape).zip(&self.strides).rev() {
+                *index += 1;
+                at += stride;
+                if *index < extent {
                     break;
                 }
-                at -= self.strides[axis] * index[axis];
-                index[axis] = 0;
+                at -= stride * *index;
+                *index = 0;
             }
         }
         Ok(Cow::Owned(out))

@@ -62,7 +62,7 @@ fn zip64(extra: &[u8]) -> Option<&[u8]> {
         if id == 1 {
             return Some(body);
         }
-        rest = &rest[4 + usize::from(len)..];
+        rest = rest.get(4 + usize::from(len)..)?;
     }
     None
 }
@@ -119,7 +119,7 @@ impl Zip<'_> {
             Some(end) => {
                 let start = self.bytes.len().min(end.at + 22);
                 let stop = self.bytes.len().min(start + end.comment);
-                self.comment = self.bytes[start..stop].to_vec();
+                self.comment = self.bytes.get(start..stop).unwrap_or_default().to_vec();
                 if end.at + 22 + end.comment != self.bytes.len() {
                     self.say(
                         "zip.eocd",
@@ -310,7 +310,7 @@ impl Zip<'_> {
             header,
             start: header,
             time: (u16_at(h, 14)?, u16_at(h, 12)?),
-            mode: (h[5] == 3).then_some(external >> 16),
+            mode: (h.get(5) == Some(&3)).then_some(external >> 16),
         };
         match usize::try_from(header).ok().and_then(|p| local(self.bytes, p)) {
             None => {

@@ -3,6 +3,9 @@
 //! Nothing is taken from one directory alone. Where the two disagree, where bytes belong to no member, and where a
 //! second end record offers another view, that is an [`Oddity`], and all views are offered for reading.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
 mod directory;
 mod whole;
 
@@ -124,7 +127,7 @@ impl<'a> Zip<'a> {
         let start = usize::try_from(member.start).unwrap_or(usize::MAX).min(self.bytes.len());
         let end =
             start.saturating_add(usize::try_from(member.packed).unwrap_or(usize::MAX)).min(self.bytes.len());
-        &self.bytes[start..end]
+        self.bytes.get(start..end).unwrap_or_default()
     }
 
     /// Unpacks a member, at most `cap` bytes. Stored members are borrowed, not copied. `None` for methods that are not
@@ -134,7 +137,8 @@ impl<'a> Zip<'a> {
         let packing = match member.method {
             0 => {
                 let keep = packed.len().min(usize::try_from(cap).unwrap_or(usize::MAX));
-                return Some(Content::Stored(&packed[..keep], packed.len() > keep));
+                let kept = packed.get(..keep).unwrap_or_default();
+                return Some(Content::Stored(kept, packed.len() > keep));
             }
             8 => Packing::Deflate,
             12 => Packing::Bzip2,

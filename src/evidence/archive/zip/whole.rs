@@ -94,7 +94,7 @@ impl Zip<'_> {
     /// The length of a directory entry, end record, or data descriptor at an offset.
     fn record(&self, at: usize) -> Option<usize> {
         let rest = self.bytes.get(at..)?;
-        let field = |o: usize| rest.get(o..o + 2).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])));
+        let field = |o: usize| rest.get(o..)?.first_chunk().map(|b| usize::from(u16::from_le_bytes(*b)));
         match rest.get(..4)? {
             b"PK\x01\x02" => Some(46 + field(28)? + field(30)? + field(32)?),
             b"PK\x05\x06" => Some(22 + field(20)?),
