@@ -150,6 +150,12 @@ impl Target {
     }
 }
 
+/// What a JSON document has at a path (RFC 6901), `null` where there is nothing.
+fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    static NOTHING: Value = Value::Null;
+    value.pointer(path).unwrap_or(&NOTHING)
+}
+
 /// A file's digest in lower-case hexadecimal; `None` for an algorithm that is not known.
 fn digest_of(path: &Path, algorithm: &str) -> Result<Option<String>, EvidenceError> {
     use sha2::{Digest, Sha384, Sha512};
