@@ -1,7 +1,17 @@
 //! A foreign array still in its bytes: type, shape and storage order known and checked, converted on demand.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use super::{EvidenceError, Untrusted};
 use ndarray::{Array1, ArrayD, IxDyn, ShapeBuilder};
@@ -38,7 +48,7 @@ impl RawArray<'_> {
             Dtype::F32 => self.collect(f32::from_le_bytes),
             Dtype::F16 => self.collect(|b| half_to_f32(u16::from_le_bytes(b))),
             Dtype::BF16 => self.collect(|b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
-            Dtype::F64 => self.collect(|b| f64::from_le_bytes(b) as f32),
+            Dtype::F64 => self.collect(|b| narrow(f64::from_le_bytes(b))),
             Dtype::U64 => self.collect(|b| u64::from_le_bytes(b) as f32),
             Dtype::BOOL | Dtype::U8 => self.collect(|[b]| f32::from(b)),
             _ if self.is_integer() => Ok(self.to_i64()?.mapv(|x| x as f32)),
@@ -146,6 +156,12 @@ impl RawArray<'_> {
             .map_err(|_| self.error("data.size", "the bytes do not fill the shape"))?;
         Ok(if self.fortran { array.as_standard_layout().into_owned() } else { array })
     }
+}
+
+/// The nearest number of 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
+fn narrow(number: f64) -> f32 {
+    number as f32
 }
 
 /// The labels of an array of any integer type, N or N×1.

@@ -1,7 +1,17 @@
 //! Text that comes from evidence: names, labels, metadata. The attacker wrote it.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;

@@ -1,7 +1,17 @@
 //! A data set in memory: images, labels, and the optional arrays of the contract.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod arrays;
 pub(crate) mod cifar;

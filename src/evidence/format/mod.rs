@@ -1,7 +1,17 @@
 //! What a file is, by its content; its name only breaks ties between kinds of text.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod describe;
 mod pickle;

@@ -96,7 +96,7 @@ impl Machine<'_, '_> {
         let index = if let Some(&index) = self.pickle.known.get(&key) {
             index
         } else {
-            let index = self.pickle.imports.len() as u32;
+            let Ok(index) = u32::try_from(self.pickle.imports.len()) else { return Value::Unknown };
             let import = Import {
                 module: module.to_owned(),
                 name: name.to_owned(),

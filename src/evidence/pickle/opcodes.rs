@@ -57,7 +57,7 @@ impl Machine<'_, '_> {
                 }
             }
             b'J' => {
-                let n = self.uint(4)? as u32;
+                let n = (self.uint(4)? & 0xffff_ffff) as u32;
                 self.push(Value::Int(i64::from(n.cast_signed())))?;
             }
             b'K' | b'M' => {
@@ -257,12 +257,12 @@ impl Machine<'_, '_> {
                 self.persistent(id)?;
             }
             0x82..=0x84 => {
-                let code = self.uint(1 << (opcode - 0x82))? as u32;
+                let code = (self.uint(1 << (opcode - 0x82))? & 0xffff_ffff) as u32;
                 self.pickle.event(self.op, Action::Extension(code));
                 self.make(Object::Extension(code), &[])?;
             }
             0x80 => {
-                let version = self.uint(1)? as u8;
+                let version = (self.uint(1)? & 0xff) as u8;
                 if self.op != self.start {
                     self.fault(Fault::ProtoMisplaced);
                 }

@@ -13,6 +13,7 @@ use crate::evidence::pickle::{Caps, Pickle};
 use crate::evidence::{Format, text};
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Hidden ranges that are looked into.
 const HIDDEN: usize = 64;
@@ -41,8 +42,14 @@ pub(super) fn zip(scan: &mut Scan, zip: &Zip, data: &[u8], depth: u32) {
             scan.facts.insert("member_times".to_owned(), json!({"first": first, "last": last}));
         }
     }
-    let mut pickled = Vec::new();
+    let (mut pickled, mut seen) = (Vec::new(), HashSet::new());
     for member in &zip.members {
+        // Members that are the same bytes (a bomb of few bytes and many members): looked into once for each kind of name.
+        // That they overlap was said.
+        let extension = member.name.rsplit_once('.').map_or("", |(_, end)| end);
+        if !seen.insert((member.start, member.packed, member.method, extension, is_storage(&member.name))) {
+            continue;
+        }
         let content = one_member(scan, zip, member, kind, depth);
         if let Some(bytes) = content {
             pickled.push((member, bytes));

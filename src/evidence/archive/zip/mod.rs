@@ -4,7 +4,17 @@
 //! second end record offers another view, that is an [`Oddity`], and all views are offered for reading.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod directory;
 mod whole;
