@@ -43,11 +43,14 @@ pub(super) fn zip(scan: &mut Scan, zip: &Zip, data: &[u8], depth: u32) {
         }
     }
     let (mut pickled, mut seen) = (Vec::new(), HashSet::new());
+    let overlaps = zip.odd.iter().any(|o| o.code == "zip.overlap");
     for member in &zip.members {
         // Members that are the same bytes (a bomb of few bytes and many members): looked into once for each kind of name.
         // That they overlap was said.
         let extension = member.name.rsplit_once('.').map_or("", |(_, end)| end);
-        if !seen.insert((member.start, member.packed, member.method, extension, is_storage(&member.name))) {
+        if overlaps
+            && !seen.insert((member.start, member.packed, member.method, extension, is_storage(&member.name)))
+        {
             continue;
         }
         let content = one_member(scan, zip, member, kind, depth);

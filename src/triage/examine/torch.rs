@@ -1,5 +1,6 @@
 //! PyTorch's containers: tensors against their storages, the archive's own marks, TorchScript's code.
 
+use super::archives::is_storage;
 use super::name;
 use super::pickles::is_storage_class;
 use super::reason::Reason;
@@ -217,10 +218,13 @@ fn not_finite(bytes: &[u8], class: &str) -> u64 {
 
 /// The archive's root (the name under which it was saved), its format version, byte order and serialization id.
 pub(super) fn marks(scan: &mut Scan, zip: &Zip, depth: u32) {
+    // Of very many members all but a few are storages.
+    let own: Vec<&Member> =
+        zip.members.iter().filter(|m| m.listed == Listed::Central && !is_storage(&m.name)).collect();
     let read = |suffix: &str| {
         let is =
             |name: &str| name.strip_suffix(suffix).is_some_and(|root| root.is_empty() || root.ends_with('/'));
-        let m = zip.members.iter().find(|m| m.listed == Listed::Central && is(&m.name))?;
+        let m = own.iter().find(|m| is(&m.name))?;
         Some(String::from_utf8_lossy(zip.unpack(m, 256)?.bytes()).into_owned())
     };
     let root = zip.members.first().and_then(|m| m.name.split_once('/')).map(|(r, _)| r.to_owned());
