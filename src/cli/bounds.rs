@@ -6,6 +6,7 @@ use crate::evidence::Limits;
 use crate::evidence::limits::amount;
 use crate::investigation::Investigation;
 use crate::jobs::{Budget, machine_memory};
+use clap::Args;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -54,24 +55,45 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-impl CaseOptions {
-    /// What one job may take: as asked for, else 75 % of the memory and any time.
+/// What a command without a session may take of the machine.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Bounds {
+    /// End the work once the program holds so much memory: 6G, or none [default: 75 % of it].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<Size>,
+    /// End the work once it has run longer than this: 90s, 10m, 1h30m.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub deadline: Option<Duration>,
+}
+
+impl Bounds {
+    /// As asked for, else 75 % of the memory and any time.
     pub fn budget(&self) -> Budget {
         let usual = || machine_memory().map(|bytes| bytes / 4 * 3);
         Budget { deadline: self.deadline, memory: self.max_memory.map_or_else(usual, |size| size.0) }
     }
 }
 
+impl CaseOptions {
+    /// What one job may take.
+    pub fn budget(&self) -> Budget {
+        Bounds { max_memory: self.max_memory, deadline: self.deadline }.budget()
+    }
+}
+
 /// Makes the caps asked for those of the process.
 pub fn put_in_force(cli: &Cli) -> anyhow::Result<()> {
-    let options = match &cli.command {
-        None => Some(&cli.open.options),
-        Some(Command::Open(args)) => Some(&args.options),
-        Some(Command::Scan(args)) => Some(&args.options),
+    let memory = match &cli.command {
+        None => cli.open.options.max_memory,
+        Some(Command::Open(args)) => args.options.max_memory,
+        Some(Command::Scan(args)) => args.options.max_memory,
+        Some(Command::Inspect(args)) => args.bounds.max_memory,
+        Some(Command::Run(args)) => args.bounds.max_memory,
+        Some(Command::Verify(args)) => args.bounds.max_memory,
         Some(_) => None,
     };
     let mut limits = Limits::default();
-    if let Some(Size(Some(bytes))) = options.and_then(|o| o.max_memory) {
+    if let Some(Size(Some(bytes))) = memory {
         if crate::jobs::resident().is_none() {
             return Err(Usage("--max-memory: this system does not tell what the program holds".into()).into());
         }
@@ -118,7 +140,8 @@ pub fn table() -> Result<String, std::fmt::Error> {
     }
     out += "\nFixed, since a larger value would trade an error for a crash: 128 levels of a JSON document, 32 of ONNX\n\
             sub-graphs, 200 brackets and 100 indents of Python, 1 MiB for a line of the journal.\n\
-            Per procedure: --max-memory SIZE and --deadline DURATION of `open` and `scan`.\n";
+            Per procedure: --max-memory SIZE and --deadline DURATION of `open`, `scan` and `verify --rerun`; of the whole\n\
+            work: those of `inspect` and `run`.\n";
     Ok(out)
 }
 

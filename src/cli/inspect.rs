@@ -2,8 +2,10 @@
 
 mod network;
 
-use super::{Exit, SeverityArg, Usage, deliver};
+use super::bounds::Bounds;
+use super::{Exit, SeverityArg, Usage, deliver, say};
 use crate::evidence::Limits;
+use crate::jobs::Watch;
 use crate::procedure::Severity;
 use crate::triage::inspect;
 use clap::{Args, ValueEnum};
@@ -55,6 +57,8 @@ pub struct InspectArgs {
     /// Threads; results do not depend on it [default: all cores].
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
+    #[command(flatten)]
+    pub bounds: Bounds,
 }
 
 /// How the result is written.
@@ -74,13 +78,17 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Exit> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global().ok();
-    let quiet = |_: usize, _: usize| !stop.load(Ordering::Relaxed);
+    let watch = Watch::begin(args.bounds.budget());
+    let go_on = || !stop.load(Ordering::Relaxed) && !watch.is_over();
     let paths = args.paths.clone();
     let limits = Limits::in_force();
     if args.network {
         return network::run(args, limits);
     }
-    let mut seen = inspect::inspect(&paths, limits, &quiet)?;
+    let mut seen = inspect::inspect(&paths, limits, &go_on)?;
+    if let Some(why) = watch.why() {
+        say(why);
+    }
     match (&args.signature, args.paths.as_slice()) {
         (None, _) => {}
         (Some(signature), [target]) => seen.hold_against(signature, &args.key, target, limits)?,

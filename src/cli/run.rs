@@ -3,10 +3,12 @@
 //! `logits` is the network's own output. Where that is a softmax, the values before it are written too, as
 //! `logits_before_softmax`.
 
-use super::{CaseOptions, Exit, Usage, deliver, target};
+use super::bounds::Bounds;
+use super::{CaseOptions, Exit, Usage, deliver, say, target};
 use crate::evidence::safetensors::{Stored, write};
 use crate::evidence::{CaseFile, Item, ItemState, Limits};
 use crate::investigation::{Loaded, load};
+use crate::jobs::Watch;
 use anyhow::bail;
 use clap::Args;
 use ndarray::{Array2, Axis, concatenate};
@@ -39,6 +41,8 @@ pub struct RunArgs {
     /// Where to write `logits` (N×K) and `activations`.
     #[arg(short, long, value_name = "FILE.safetensors")]
     output: PathBuf,
+    #[command(flatten)]
+    pub bounds: Bounds,
 }
 
 /// Images that are in memory as floats at a time.
@@ -46,6 +50,7 @@ const BATCH: usize = 256;
 
 /// Runs the network.
 pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    let watch = Watch::begin(args.bounds.budget());
     let Loaded { items, model, data } = load(&case(args)?, Limits::in_force());
     for Item { state, .. } in &items {
         if let ItemState::Refused(why) = state {
@@ -57,7 +62,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     };
     let (mut outputs, mut logits, mut activations) = (Vec::new(), Vec::new(), Vec::new());
     let all: Vec<usize> = (0..data.set.len()).collect();
-    for some in all.chunks(BATCH) {
+    for (k, some) in all.chunks(BATCH).enumerate() {
+        if watch.is_over() {
+            let (why, done) = (watch.why().unwrap_or_default(), k * BATCH);
+            say(&format!("{why}; {done} of {} images were run, nothing was written", all.len()));
+            return Ok(Exit::Incomplete);
+        }
         let Some(unit) = data.set.unit(some) else { bail!("{}: holds no images", args.data.display()) };
         outputs.push(model.outputs(unit.view())?);
         if model.closing_softmax() {

@@ -1,5 +1,6 @@
 //! `laocoon verify`: whether a session is what it was: chain, blobs, and the evidence it was made from.
 
+use super::bounds::Bounds;
 use super::{Exit, Usage, print, say, session_dir};
 use crate::case::seal::SIGNATURE;
 use crate::case::verify::{self, Check, Checked};
@@ -31,6 +32,8 @@ pub struct VerifyArgs {
     /// Check the signature of the seal with this minisign public key.
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub bounds: Bounds,
 }
 
 /// Verifies a session.
@@ -63,7 +66,7 @@ pub fn run(args: &VerifyArgs) -> anyhow::Result<Exit> {
     if args.rerun {
         let evidence = args.evidence.as_deref();
         let mut told = |again: &Rerun| say(&line(again));
-        let all = rerun(session, evidence, args.threads, limits, &mut told)?;
+        let all = rerun(session, evidence, args.threads, limits, args.bounds.budget(), &mut told)?;
         print(&all.iter().map(|again| line(again) + "\n").collect::<String>())?;
         exit = worse(exit, &all);
     }

@@ -1,5 +1,18 @@
 //! A foreign array still in its bytes: type, shape and storage order known and checked, converted on demand.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 use super::{EvidenceError, Untrusted};
 use ndarray::{Array1, ArrayD, IxDyn, ShapeBuilder};
 pub use safetensors::Dtype;
@@ -35,7 +48,7 @@ impl RawArray<'_> {
             Dtype::F32 => self.collect(f32::from_le_bytes),
             Dtype::F16 => self.collect(|b| half_to_f32(u16::from_le_bytes(b))),
             Dtype::BF16 => self.collect(|b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
-            Dtype::F64 => self.collect(|b| f64::from_le_bytes(b) as f32),
+            Dtype::F64 => self.collect(|b| narrow(f64::from_le_bytes(b))),
             Dtype::U64 => self.collect(|b| u64::from_le_bytes(b) as f32),
             Dtype::BOOL | Dtype::U8 => self.collect(|[b]| f32::from(b)),
             _ if self.is_integer() => Ok(self.to_i64()?.mapv(|x| x as f32)),
@@ -145,6 +158,12 @@ impl RawArray<'_> {
     }
 }
 
+/// The nearest number of 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
+fn narrow(number: f64) -> f32 {
+    number as f32
+}
+
 /// The labels of an array of any integer type, N or N×1.
 ///
 /// # Errors
@@ -153,7 +172,7 @@ pub fn labels(array: &RawArray) -> Result<Vec<usize>, EvidenceError> {
     if !array.is_integer() {
         return Err(array.wrong_type("integer labels"));
     }
-    if !(array.shape.len() == 1 || array.shape.len() == 2 && array.shape[1] == 1) {
+    if !matches!(array.shape, [_] | [_, 1]) {
         return Err(
             array.error("labels.shape", format!("shape {:?}, one label per sample is needed", array.shape))
         );

@@ -1,7 +1,17 @@
 //! Text that comes from evidence: names, labels, metadata. The attacker wrote it.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -31,6 +41,9 @@ impl Untrusted {
 /// Makes C0/C1 controls, bidirectional controls, zero-width and other invisible characters visible as `\u{…}`.
 /// Ordinary spaces stay; line breaks and tabs become `\n`, `\r`, `\t`.
 pub fn visible(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -45,6 +58,11 @@ pub fn visible(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether text shows as it is: nothing of it [`visible`] would change.
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~')) || !text.chars().any(acts)
 }
 
 /// Whether a character acts instead of being seen: controls, bidi, zero-width, tags, variation selectors, fillers.

@@ -1,7 +1,17 @@
 //! Protobuf's wire format, one message at a time: fields with their raw values, nothing entered, nothing allocated.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use super::intake::{self, Materials};
 use super::plan::List;
 use crate::case::{Blobs, CaseState, Event, Session, record_of};
 use crate::evidence::{CaseFile, Limits};
-use crate::jobs;
-use crate::procedure::{Context, Outcome, Plan, Procedure, Record, Silent, Tensor};
+use crate::figure::Figure;
+use crate::jobs::{self, Budget, Watch};
+use crate::procedure::{Context, Monitor, Outcome, Plan, Procedure, Record, Silent, Tensor};
 use serde_json::Value;
 use std::path::Path;
 
@@ -59,9 +60,10 @@ pub fn rerun(
     evidence: Option<&Path>,
     threads: usize,
     limits: &Limits,
+    budget: Budget,
     told: &mut dyn FnMut(&Rerun),
 ) -> Result<Vec<Rerun>, OpenError> {
-    rerun_with(session, evidence, threads, limits, told, crate::registry::all())
+    rerun_with(session, evidence, threads, limits, budget, told, crate::registry::all())
 }
 
 /// As [`rerun`], with another list of procedures.
@@ -73,6 +75,7 @@ pub fn rerun_with(
     evidence: Option<&Path>,
     threads: usize,
     limits: &Limits,
+    budget: Budget,
     told: &mut dyn FnMut(&Rerun),
     list: List,
 ) -> Result<Vec<Rerun>, OpenError> {
@@ -85,8 +88,15 @@ pub fn rerun_with(
     let threads = jobs::threads(threads, false);
     let taken = jobs::compute(threads, || intake::take_in(&file, &state, session.blobs(), limits, &Silent));
     let materials = taken.ok().and_then(Result::ok).unwrap_or_default();
-    let again =
-        Again { list, file: &file, state: &state, materials: &materials, blobs: session.blobs(), threads };
+    let again = Again {
+        list,
+        file: &file,
+        state: &state,
+        materials: &materials,
+        blobs: session.blobs(),
+        threads,
+        budget,
+    };
     let mut all = Vec::new();
     for p in state.procedures.iter().map(|p| state.superseded.get(&p.id).unwrap_or(p)) {
         let Some((run, record)) = recorded(&session, &p.id) else { continue };
@@ -130,6 +140,19 @@ struct Again<'a> {
     materials: &'a Materials,
     blobs: &'a Blobs,
     threads: usize,
+    budget: Budget,
+}
+
+/// Nobody listens; the budget of one procedure may end it.
+struct Watched(Watch);
+
+impl Monitor for Watched {
+    fn progress(&self, _: u64, _: u64) {}
+    fn partial(&self, _: &str, _: Figure) {}
+    fn log(&self, _: &str) {}
+    fn cancelled(&self) -> bool {
+        self.0.is_over()
+    }
 }
 
 impl Again<'_> {
@@ -140,8 +163,13 @@ impl Again<'_> {
         };
         let id = procedure.about().id;
         let case = material(self.file, self.state, self.materials, &earlier_ids(self.list, id));
-        let work = || procedure.run(&case, &run.plan, &mut Context::new(self.state.seed, id, &Silent));
-        let outcome = match jobs::compute(self.threads, work) {
+        let watched = Watched(Watch::begin(self.budget));
+        let work = || procedure.run(&case, &run.plan, &mut Context::new(self.state.seed, id, &watched));
+        let done = jobs::compute(self.threads, work);
+        if let Some(why) = watched.0.why() {
+            return Same::Cannot(why.to_owned());
+        }
+        let outcome = match done {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(stop)) => return Same::Different(format!("it fails now: {stop}")),
             Err(why) => return Same::Different(format!("it fails now: {why}")),

@@ -519,11 +519,19 @@ fn a_rerun_says_whether_the_answer_is_the_same() {
     let session = folder.path().join("session");
     let mut told = 0;
     let limits = Limits::default();
-    let all = rerun::rerun_with(&session, None, 2, &limits, &mut |_| told += 1, list(&ids)).unwrap();
+    let all =
+        rerun::rerun_with(&session, None, 2, &limits, Budget::default(), &mut |_| told += 1, list(&ids))
+            .unwrap();
     assert_eq!((all.len(), told), (3, 3));
     assert!(all.iter().all(|r| r.same == Same::Identical), "{all:?}");
-    let without = rerun::rerun_with(&session, None, 1, &limits, &mut |_| (), list(&["draw"])).unwrap();
+    let without =
+        rerun::rerun_with(&session, None, 1, &limits, Budget::default(), &mut |_| (), list(&["draw"]))
+            .unwrap();
     assert!(matches!(without[1].same, Same::Cannot(_)));
+    let soon = Budget { deadline: Some(Duration::from_nanos(1)), memory: None };
+    let ended = rerun::rerun_with(&session, None, 1, &limits, soon, &mut |_| (), list(&ids)).unwrap();
+    let named = |r: &rerun::Rerun| matches!(&r.same, Same::Cannot(why) if why.contains("--deadline"));
+    assert!(ended.iter().any(named), "{ended:?}");
 }
 
 #[test]

@@ -96,6 +96,29 @@ impl Used {
     }
 }
 
+/// A budget held against work that is no job of a queue: a command of its own.
+#[derive(Debug)]
+pub struct Watch(Used);
+
+impl Watch {
+    /// The work begins.
+    pub fn begin(budget: Budget) -> Self {
+        let used = Used::new(budget);
+        used.begin(super::clock());
+        Self(used)
+    }
+
+    /// Whether the work has to end.
+    pub fn is_over(&self) -> bool {
+        self.0.check(super::clock)
+    }
+
+    /// Why it has to end, once it has.
+    pub fn why(&self) -> Option<&str> {
+        self.0.over()
+    }
+}
+
 /// Bytes that this process holds in memory; `None` where the system does not tell.
 pub fn resident() -> Option<u64> {
     kib(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")

@@ -14,7 +14,7 @@ mod queue;
 mod rate;
 mod worker;
 
-pub use budget::{Budget, machine_memory, resident};
+pub use budget::{Budget, Watch, machine_memory, resident};
 pub use guard::{guarded, quiet_panics};
 pub use queue::{Queue, Ringer, Snapshot, Update, compute};
 pub use rate::Rate;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Files looked at between two reports of progress.
+/// Files looked at side by side before the next are begun.
 const BATCH: usize = 256;
 
 /// One file.
@@ -44,7 +44,7 @@ pub struct Inspection {
     pub statement: Option<Checked>,
 }
 
-/// Looks at files and folders. `progress` gets files done and files in total; `false` stops, and what is left is
+/// Looks at files and folders. When `go_on` says no, which is asked between files and while one is read, what is left is
 /// reported as not read.
 ///
 /// # Errors
@@ -52,7 +52,7 @@ pub struct Inspection {
 pub fn inspect(
     paths: &[PathBuf],
     limits: &Limits,
-    progress: &dyn Fn(usize, usize) -> bool,
+    go_on: &(dyn Fn() -> bool + Sync),
 ) -> Result<Inspection, EvidenceError> {
     let mut wanted = Vec::new();
     for path in paths {
@@ -71,7 +71,7 @@ pub fn inspect(
     let mut out = Inspection::default();
     let mut stopped = false;
     for batch in wanted.chunks(BATCH) {
-        if stopped || !progress(out.files.len(), wanted.len()) {
+        if stopped || !go_on() {
             stopped = true;
             let why = |p: &PathBuf| EvidenceError::whole(p, "intake.stopped", "stopped before it was read");
             out.files.extend(batch.iter().map(|p| not_read(p, &why(p))));
@@ -79,17 +79,21 @@ pub fn inspect(
         }
         match batch {
             // By itself on the thread that asks: the system's allocator is slower in others.
-            [only] => out.files.push(one(only, limits)),
-            _ => out.files.par_extend(batch.par_iter().map(|p| one(p, limits))),
+            [only] => out.files.push(one_while(only, limits, go_on)),
+            _ => out.files.par_extend(batch.par_iter().map(|p| one_while(p, limits, go_on))),
         }
     }
-    progress(out.files.len(), wanted.len());
     Ok(out)
 }
 
 /// Looks at one file.
 pub fn one(path: &Path, limits: &Limits) -> File {
-    match intake::read(path, limits) {
+    one_while(path, limits, &|| true)
+}
+
+/// As [`one`], as long as `go_on` says so.
+fn one_while(path: &Path, limits: &Limits, go_on: &(dyn Fn() -> bool + Sync)) -> File {
+    match intake::read_with(path, limits, &|_, _| go_on()) {
         Err(e) => not_read(path, &e),
         Ok(bytes) => {
             let (name, found) = recognise(&bytes);

@@ -183,3 +183,26 @@ fn what_does_not_fit_into_the_memory_allowed_is_refused_before_it_is_read() {
     assert_eq!(done.status.code(), Some(3), "{text}");
     assert!(text.contains("--limit file_bytes=N") || text.contains("--max-memory"), "{text}");
 }
+
+/// Commands without a session end at a deadline too, say so, and read as unfinished.
+#[test]
+fn a_deadline_ends_inspect_and_run() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-cases");
+    let done = laocoon(&["inspect", cases.to_str().unwrap(), "--deadline", "1ms", "--fail-on", "critical"]);
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert_eq!(done.status.code(), Some(3), "{err}");
+    assert!(out.contains("intake.stopped") && err.contains("--deadline"), "{out}{err}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let written = folder.path().join("out.safetensors");
+    let [model, data] =
+        ["model.onnx", "clean.safetensors"].map(|name| cases.join("roadsign-patch").join(name));
+    let paths = [&model, &data, &written].map(|p| p.to_str().unwrap());
+    let run = ["run", paths[0], "--data", paths[1], "-o", paths[2]];
+    let done = laocoon(&[&run[..], &["--deadline", "1ms"]].concat());
+    assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("--deadline") && !written.exists());
+    let done = laocoon(&[&run[..], &["--deadline", "10m", "--max-memory", "4G"]].concat());
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(written.exists());
+}

@@ -169,7 +169,7 @@ fn inspection_does_not_depend_on_threads() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            inspect::inspect(&[root.join("zip"), root.join("torch")], &Limits::default(), &|_, _| true)
+            inspect::inspect(&[root.join("zip"), root.join("torch")], &Limits::default(), &|| true)
         })
         .unwrap()
         .json()

@@ -4,6 +4,7 @@ use super::shared;
 use laocoon::case::{Event, Session, gate, verify};
 use laocoon::evidence::{CaseFile, Limits};
 use laocoon::investigation::{Investigation, Options, Same, rerun};
+use laocoon::jobs::Budget;
 use laocoon::procedure::{Effort, Severity};
 use laocoon::report::{self, Format};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ fn options(case: &Path, session: &Path, threads: usize) -> Options {
         phases: Vec::new(),
         overrides: BTreeMap::new(),
         limits: Limits::default(),
-        budget: laocoon::jobs::Budget::default(),
+        budget: Budget::default(),
         analyst: "ana".into(),
     }
 }
@@ -64,7 +65,7 @@ fn a_session_of_a_real_case_is_what_its_journal_says_and_can_be_done_again() {
     assert_eq!(verify::verify(&session).unwrap().exit_code(), 0);
     let evidence = verify::evidence(&state, None, &Limits::default());
     assert!(evidence.len() >= 3 && evidence.iter().all(|c| c.check == verify::Check::Good), "{evidence:?}");
-    let second = rerun(&session, None, 1, &Limits::default(), &mut |_| ()).unwrap();
+    let second = rerun(&session, None, 1, &Limits::default(), Budget::default(), &mut |_| ()).unwrap();
     assert_eq!(second.len(), 4);
     assert!(second.iter().all(|r| r.same == Same::Identical), "{second:?}");
 }

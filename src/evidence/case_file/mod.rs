@@ -1,5 +1,18 @@
 //! `case.toml`: what the responder was handed and asks.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 mod given;
 mod parse;
 

@@ -38,7 +38,8 @@ pub(super) fn read(
     if count > limits.samples {
         return Err(fail("data.limit", format!("{count} samples, {}", cap!(limits, samples))));
     }
-    let classes = bytes.chunks_exact(record).map(|r| usize::from(r[labels - 1])).collect();
+    let label = |r: &[u8]| r.get(labels - 1).copied().map_or(0, usize::from);
+    let classes = bytes.chunks_exact(record).map(label).collect();
     // Each record moves to the front, over the labels before it.
     for k in 0..count {
         let from = k * record + labels;

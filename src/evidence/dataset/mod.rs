@@ -1,5 +1,18 @@
 //! A data set in memory: images, labels, and the optional arrays of the contract.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 mod arrays;
 pub(crate) mod cifar;
 mod folder;
@@ -22,7 +35,7 @@ pub use npy::Npy;
 pub use npz::members as npz_members;
 
 use super::{EvidenceError, Untrusted};
-use ndarray::{Array1, Array2, Array4};
+use ndarray::{Array1, Array2, Array4, Axis};
 use std::path::Path;
 
 /// What is known of the model that the images are for; everything may be unknown.
@@ -68,9 +81,9 @@ impl DataSet {
     /// Number of samples.
     pub fn len(&self) -> usize {
         match &self.images {
-            Some(Pixels::U8(a)) => a.shape()[0],
-            Some(Pixels::F32(a)) => a.shape()[0],
-            None => self.activations.as_ref().map_or(self.labels.len(), |a| a.shape()[0]),
+            Some(Pixels::U8(a)) => a.len_of(Axis(0)),
+            Some(Pixels::F32(a)) => a.len_of(Axis(0)),
+            None => self.activations.as_ref().map_or(self.labels.len(), |a| a.len_of(Axis(0))),
         }
     }
 
@@ -81,11 +94,11 @@ impl DataSet {
 
     /// Channels, height, width of the images.
     pub fn shape(&self) -> Option<[usize; 3]> {
-        let s = match self.images.as_ref()? {
-            Pixels::U8(a) => a.shape(),
-            Pixels::F32(a) => a.shape(),
+        let (_, c, h, w) = match self.images.as_ref()? {
+            Pixels::U8(a) => a.dim(),
+            Pixels::F32(a) => a.dim(),
         };
-        Some([s[1], s[2], s[3]])
+        Some([c, h, w])
     }
 
     /// The named samples as unit-scaled pixels (0..=1), n×C×H×W. Panics only on an index out of range.
@@ -97,9 +110,9 @@ impl DataSet {
         for (mut to, &i) in out.outer_iter_mut().zip(indices) {
             match self.images.as_ref()? {
                 Pixels::U8(a) => {
-                    to.zip_mut_with(&a.index_axis(ndarray::Axis(0), i), |t, &p| *t = f32::from(p) / 255.0);
+                    to.zip_mut_with(&a.index_axis(Axis(0), i), |t, &p| *t = f32::from(p) / 255.0);
                 }
-                Pixels::F32(a) => to.assign(&a.index_axis(ndarray::Axis(0), i)),
+                Pixels::F32(a) => to.assign(&a.index_axis(Axis(0), i)),
             }
         }
         Some(out)
@@ -115,14 +128,13 @@ impl DataSet {
             let reason = format!("images are {has} (height×width×channels), the model takes {wants}");
             return Err(EvidenceError::at(path, "images", "data.shape", reason));
         }
-        match self.labels.iter().position(|&l| l >= classes) {
+        match self.labels.iter().enumerate().find(|&(_, &l)| l >= classes) {
             None => Ok(()),
-            Some(row) => {
+            Some((row, label)) => {
                 let named = self.names.get(row).map(|n| format!(" ({})", n.shown())).unwrap_or_default();
                 let place = format!("labels, row {row}{named}");
                 let reason = format!(
-                    "label {} is no class of the model, which has {classes} (0 to {})",
-                    self.labels[row],
+                    "label {label} is no class of the model, which has {classes} (0 to {})",
                     classes.saturating_sub(1)
                 );
                 Err(EvidenceError::at(path, place, "labels.range", reason))

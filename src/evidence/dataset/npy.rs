@@ -279,7 +279,7 @@ impl<'a> Literal<'a> {
 
 /// The beginning of a piece of the header as visible text.
 fn quote(bytes: &[u8]) -> String {
-    let cut = &bytes[..bytes.len().min(QUOTE)];
+    let cut = bytes.get(..QUOTE).unwrap_or(bytes);
     let more = if bytes.len() > QUOTE { "…" } else { "" };
     format!("{}{more}", text::visible(String::from_utf8_lossy(cut).trim_end()))
 }

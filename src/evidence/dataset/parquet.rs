@@ -264,7 +264,7 @@ fn columns(path: &Path, file: &File) -> Result<Columns, EvidenceError> {
 fn class_labels(file: &File) -> BTreeMap<String, Vec<Untrusted>> {
     let text = file.metadata.iter().find(|(key, _)| key == "huggingface").map_or("", |(_, text)| text);
     let value: Value = serde_json::from_str(text).unwrap_or_default();
-    let features = value["info"]["features"].as_object();
+    let features = value.pointer("/info/features").and_then(Value::as_object);
     let class_label = |(name, feature): (&String, &Value)| {
         let names = feature["names"].as_array().filter(|_| feature["_type"] == "ClassLabel")?;
         let names = names.iter().map(|n| n.as_str().map(Untrusted::new)).collect::<Option<Vec<_>>>()?;

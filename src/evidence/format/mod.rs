@@ -1,5 +1,18 @@
 //! What a file is, by its content; its name only breaks ties between kinds of text.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 mod describe;
 mod pickle;
 mod protobuf;
@@ -68,7 +81,7 @@ pub fn sniff(head: &[u8], len: u64, name: Option<&str>) -> Format {
         return Format::Empty;
     }
     let name = name.unwrap_or_default().to_ascii_lowercase();
-    let look = &head[..head.len().min(LOOK)];
+    let look = head.get(..LOOK).unwrap_or(head);
     // Order matters: a safetensors length field can look like a pickle, never the other way round.
     if is_safetensors(head, len) {
         return Format::Safetensors;

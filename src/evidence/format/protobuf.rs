@@ -37,7 +37,7 @@ pub(super) fn kind(head: &[u8]) -> Option<Format> {
 fn is_meta_graph(data: &[u8]) -> bool {
     let first = Fields { rest: data, done: 0 }.next();
     matches!(first, Some(Field { number: 1 | 2, value: Value::Bytes { data, .. } })
-        if data.is_empty() || matches!(data[0], 0x0a | 0x12 | 0x1a | 0x22 | 0x2a | 0x38))
+        if matches!(data.first(), None | Some(0x0a | 0x12 | 0x1a | 0x22 | 0x2a | 0x38)))
 }
 
 struct Field<'a> {
@@ -94,7 +94,7 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     for (i, &b) in bytes.iter().enumerate().take(10) {
         value |= u64::from(b & 0x7f) << (7 * i);
         if b & 0x80 == 0 {
-            return Some((value, &bytes[i + 1..]));
+            return Some((value, bytes.get(i + 1..)?));
         }
     }
     None

@@ -6,7 +6,9 @@ use super::Format;
 pub(super) fn kind(head: &[u8], whole: bool, name: &str) -> Option<Format> {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        Err(e) if !whole && e.error_len().is_none() => std::str::from_utf8(&head[..e.valid_up_to()]).ok()?,
+        Err(e) if !whole && e.error_len().is_none() => {
+            std::str::from_utf8(head.get(..e.valid_up_to())?).ok()?
+        }
         Err(_) => return None,
     };
     if text.contains('\0')
@@ -34,11 +36,11 @@ pub(super) fn kind(head: &[u8], whole: bool, name: &str) -> Option<Format> {
 
 /// `[` that begins a list of values and not a TOML table.
 fn json_array(text: &str) -> bool {
-    let next = text[1..].trim_start().chars().next();
+    let next = text.strip_prefix('[').unwrap_or(text).trim_start().chars().next();
     matches!(next, Some('{' | '[' | '"' | ']' | '-' | '0'..='9' | 't' | 'f' | 'n')) && {
         let line = text.lines().next().unwrap_or_default().trim_end();
-        !(line.ends_with(']')
-            && line[1..line.len() - 1].chars().all(|c| c.is_ascii_alphanumeric() || "_-.[]".contains(c)))
+        let table = line.strip_prefix('[').and_then(|l| l.strip_suffix(']'));
+        !table.is_some_and(|t| t.chars().all(|c| c.is_ascii_alphanumeric() || "_-.[]".contains(c)))
             || text.lines().nth(1).is_none()
     }
 }

@@ -194,7 +194,7 @@ fn tree_chunks(raw: &Raw, tree: u64, rank: usize, limits: &Limits) -> Result<Vec
                 continue;
             }
             let size = raw.number(from, 4).ok_or_else(cut)?;
-            let mask = raw.number(from + 4, 4).ok_or_else(cut)? as u32;
+            let mask = raw.number(from + 4, 4).and_then(|m| u32::try_from(m).ok()).ok_or_else(cut)?;
             let offset: Option<Vec<usize>> = (0..rank as u64)
                 .map(|d| raw.number(from + 8 + 8 * d, 8).and_then(|o| usize::try_from(o).ok()))
                 .collect();

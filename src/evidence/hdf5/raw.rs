@@ -115,15 +115,15 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn u8(&mut self) -> Result<u8, Fault> {
-        Ok(self.plain(1)? as u8)
+        Ok((self.plain(1)? & 0xff) as u8)
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, Fault> {
-        Ok(self.plain(2)? as u16)
+        Ok((self.plain(2)? & 0xffff) as u16)
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, Fault> {
-        Ok(self.plain(4)? as u32)
+        Ok((self.plain(4)? & 0xffff_ffff) as u32)
     }
 
     /// An address; [`NOWHERE`] where there is none.

@@ -7,10 +7,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Files hashed side by side before the next are begun.
-const PART: usize = 256;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The digest of one file of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,14 +111,22 @@ pub fn digest_listed(
         done.fetch_add(1, Ordering::Relaxed);
         Ok(FileDigest { path: path.clone(), sha256, bytes })
     };
-    // In parts, so that the first error in order ends the work soon; it is the same at any number of threads.
-    let mut out = Vec::with_capacity(files.len());
-    for part in files.chunks(PART) {
-        let hashed: Vec<Result<FileDigest, EvidenceError>> = part.par_iter().map(one).collect();
-        for file in hashed {
-            out.push(file?);
+    // Nothing behind the first failure so far is begun: everything in front of it is, so that the failure told is the
+    // first in order at any number of threads.
+    let failed = AtomicUsize::new(usize::MAX);
+    let each = |(i, path): (usize, &PathBuf)| {
+        if i > failed.load(Ordering::Relaxed) {
+            return None;
         }
-    }
+        let digest = one(path);
+        if digest.is_err() {
+            failed.fetch_min(i, Ordering::Relaxed);
+        }
+        Some(digest)
+    };
+    let hashed: Vec<Option<Result<FileDigest, EvidenceError>>> =
+        files.par_iter().enumerate().map(each).collect();
+    let out: Vec<FileDigest> = hashed.into_iter().flatten().collect::<Result<_, _>>()?;
     let mut lines: Vec<Vec<u8>> = out.iter().map(line).collect();
     lines.sort();
     let mut hash = Sha256::new();

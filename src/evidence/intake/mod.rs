@@ -2,7 +2,17 @@
 //! written, and access times are left alone where the system allows it.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod change;
 mod folder;
@@ -132,7 +142,7 @@ fn stream(
     let size = opened.size();
     let mut hash = Sha256::new();
     let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).saturating_add(1))];
-    let mut done = 0u64;
+    let (mut done, mut ended) = (0u64, false);
     loop {
         match opened.file.read(&mut chunk) {
             Ok(0) => break,
@@ -141,6 +151,7 @@ fn stream(
                 if done > size {
                     break;
                 }
+                ended = n < chunk.len();
                 let part = chunk.get(..n).unwrap_or_default();
                 hash.update(part);
                 each(part);
@@ -152,6 +163,10 @@ fn stream(
         }
         if !progress(done, size) {
             return Err(opened.error("intake.stopped", "reading was stopped"));
+        }
+        // There was room for more and no more came. Had the file grown since, its size below would say so.
+        if ended && done == size {
+            break;
         }
     }
     opened.check_unchanged(done)?;

@@ -45,7 +45,7 @@ pub(super) fn numbers(mut bytes: &[u8], width: u32, count: usize) -> Result<Vec<
                 bits |= u64::from(*from.next().ok_or_else(cut)?) << held;
                 held += 8;
             }
-            out.push((bits & ((1u64 << width) - 1)) as u32);
+            out.push(u32::try_from(bits & ((1u64 << width) - 1)).map_err(|_| cut())?);
             bits >>= width;
             held -= width;
         }

@@ -46,7 +46,7 @@ impl<'a> Thrift<'a> {
     /// A signed number.
     pub(super) fn int(&mut self) -> Result<i64, Fault> {
         let n = self.varint()?;
-        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
+        Ok((n >> 1).cast_signed() ^ -(n & 1).cast_signed())
     }
 
     /// A number that counts or places something.

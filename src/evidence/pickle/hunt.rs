@@ -1,7 +1,8 @@
 //! All streams of a file, and the search of what is left over for pickles that no reader is meant to see.
 
+use super::fault::{Bound, Fault};
 use super::machine::{End, Machine};
-use super::value::{Action, Fault, Value};
+use super::value::{Action, Value};
 use super::{Caps, Pickle, Stream};
 
 /// PyTorch's magic number of the layout before 1.6, little-endian.
@@ -18,6 +19,9 @@ const MARKS: usize = 8;
 /// Where a reading can be taken back to.
 struct Checkpoint {
     nodes: usize,
+    cells: usize,
+    calls: usize,
+    builds: usize,
     imports: usize,
     events: usize,
     elements: u64,
@@ -50,7 +54,7 @@ impl Pickle<'_> {
         }
         self.rest = at as u64..end as u64;
         if self.streams.len() >= caps.streams && at < end {
-            self.fault(at, Fault::Limit("pickle_streams"));
+            self.fault(at, Fault::Limit(Bound::Streams));
         }
         if !self.torch_legacy {
             self.hunt(at, end, caps);
@@ -109,7 +113,7 @@ impl Pickle<'_> {
                 at = start + 1;
             }
             if spent > ATTEMPTS {
-                self.fault(at, Fault::Limit("the search for buried pickles"));
+                self.fault(at, Fault::Limit(Bound::Search));
                 break;
             }
         }
@@ -140,6 +144,9 @@ impl Pickle<'_> {
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             nodes: self.nodes.len(),
+            cells: self.cells.len(),
+            calls: self.calls.len(),
+            builds: self.builds.len(),
             imports: self.imports.len(),
             events: self.events.len(),
             elements: self.elements,
@@ -150,6 +157,9 @@ impl Pickle<'_> {
 
     fn take_back(&mut self, to: &Checkpoint) {
         self.nodes.truncate(to.nodes);
+        self.cells.truncate(to.cells);
+        self.calls.truncate(to.calls);
+        self.builds.truncate(to.builds);
         for import in self.imports.drain(to.imports..) {
             self.known.remove(&super::machine::key(&import.module, &import.name));
         }

@@ -13,23 +13,38 @@
 //! assert_eq!(pickle.imports[0].module, "os");
 //! let Some(Action::Call(id)) = pickle.events.iter().map(|e| e.action).nth(1) else { panic!() };
 //! let call = pickle.call_of(id).unwrap();
-//! assert_eq!((call.at, pickle.text(call.args[0])), (29, Some("true")));
+//! assert_eq!((call.at, pickle.text(pickle.args(call)[0])), (29, Some("true")));
 //! ```
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod arrays;
 mod decode;
+mod effects;
+mod fault;
 mod hunt;
 mod machine;
 mod memo;
+mod objects;
+mod opcodes;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-pub use value::{Action, Call, Event, Fault, How, Id, Import, Object, Span, Value};
+pub use fault::{Bound, Fault};
+pub use value::{Action, Call, Cells, Event, How, Id, Import, Object, Span, Value};
 
 use crate::evidence::Limits;
 use std::collections::HashMap;
@@ -96,6 +111,13 @@ pub struct Stream {
 pub struct Pickle<'a> {
     bytes: &'a [u8],
     nodes: Vec<Node<'a>>,
+    /// The elements of tuples.
+    cells: Vec<Value>,
+    calls: Vec<Call>,
+    /// Whose states are set, and to what.
+    builds: Vec<(Value, Value)>,
+    /// The empty tuple.
+    empty: Option<Id>,
     known: HashMap<String, u32>,
     elements: u64,
     opcodes: u64,
@@ -128,6 +150,10 @@ impl<'a> Pickle<'a> {
         let mut pickle = Self {
             bytes,
             nodes: Vec::new(),
+            cells: Vec::new(),
+            calls: Vec::new(),
+            builds: Vec::new(),
+            empty: None,
             known: HashMap::new(),
             elements: 0,
             opcodes: 0,
@@ -177,8 +203,8 @@ impl<'a> Pickle<'a> {
 
     /// The bytes of the file at a span of this pickle.
     pub fn span(&self, span: Span) -> &'a [u8] {
-        let start = usize::try_from(span.at).unwrap_or(usize::MAX);
-        self.bytes.get(start..start.saturating_add(span.len as usize)).unwrap_or_default()
+        let start = usize::try_from(span.at()).unwrap_or(usize::MAX);
+        self.bytes.get(start..start.saturating_add(span.count() as usize)).unwrap_or_default()
     }
 
     /// The bytes behind the last pickle.
@@ -198,7 +224,7 @@ impl<'a> Pickle<'a> {
     /// The elements of a tuple.
     pub fn tuple(&self, value: Value) -> Option<&[Value]> {
         match self.of(value)? {
-            Object::Tuple(items) => Some(items),
+            Object::Tuple(cells) => Some(self.values(*cells)),
             _ => None,
         }
     }
@@ -206,7 +232,7 @@ impl<'a> Pickle<'a> {
     /// The elements of a tuple, list, set or frozen set.
     pub fn elements(&self, value: Value) -> Option<&[Value]> {
         match self.of(value)? {
-            Object::Tuple(v) => Some(v),
+            Object::Tuple(cells) => Some(self.values(*cells)),
             Object::List(v) | Object::Set(v) | Object::FrozenSet(v) => Some(v),
             _ => None,
         }
@@ -217,7 +243,7 @@ impl<'a> Pickle<'a> {
     pub fn items(&self, value: Value) -> Option<&[(Value, Value)]> {
         match self.of(value)? {
             Object::Dict(items) => Some(items),
-            Object::Call(call) => Some(call.items()),
+            Object::Call(_) => self.call(value).map(Call::items),
             _ => None,
         }
     }
@@ -242,21 +268,36 @@ impl<'a> Pickle<'a> {
     /// The call of an [`Action::Call`].
     pub fn call_of(&self, id: Id) -> Option<&Call> {
         match self.object(id)? {
-            Object::Call(call) => Some(call),
+            Object::Call(index) => self.calls.get(*index as usize),
             _ => None,
         }
+    }
+
+    /// The positional arguments of a call.
+    pub fn args(&self, call: &Call) -> &[Value] {
+        self.values(call.args)
+    }
+
+    fn values(&self, cells: Cells) -> &[Value] {
+        let from = cells.at as usize;
+        self.cells.get(from..from.saturating_add(cells.len as usize)).unwrap_or_default()
+    }
+
+    /// Of an [`Action::Build`]: whose state or attributes are set, and to what.
+    pub fn built(&self, index: u32) -> Option<(Value, Value)> {
+        self.builds.get(index as usize).copied()
     }
 
     /// The arguments of a value made by calling exactly `module.name`.
     pub fn called(&self, value: Value, module: &str, name: &str) -> Option<&[Value]> {
         let call = self.call(value)?;
-        (self.global(call.callee)? == (module, name)).then_some(&*call.args)
+        (self.global(call.callee)? == (module, name)).then(|| self.args(call))
     }
 
     /// The id that a persistent object was asked for by.
     pub fn persistent(&self, value: Value) -> Option<Value> {
         match self.of(value)? {
-            Object::Persistent(id) => Some(*id),
+            Object::Persistent(cells) => self.values(*cells).first().copied(),
             _ => None,
         }
     }

@@ -36,6 +36,13 @@ fn imports_are_found_however_they_are_written() {
     assert_eq!(imports(counted), [("os".to_owned(), "system".to_owned())]);
 }
 
+/// A checkpoint of many tensors is as many of each: memory is what reading them costs.
+#[test]
+fn what_a_pickle_is_made_of_is_small() {
+    assert_eq!((size_of::<Value>(), size_of::<Option<Value>>(), size_of::<Event>()), (16, 16, 16));
+    assert_eq!((size_of::<Object>(), size_of::<Node>(), size_of::<Call>()), (16, 24, 48));
+}
+
 #[test]
 fn what_is_computed_or_not_in_the_file_is_said() {
     let computed = b"coperator\nconcat\n(S'po'\nS'six'\ntRS'system'\n\x93.";
@@ -114,7 +121,7 @@ fn exhaustion_is_a_named_limit_and_costs_little() {
     let flood = [vec![b']'; 1000], b"cos\nsystem\n.".to_vec()].concat();
     let pickle = Pickle::read(&flood, &few);
     assert_eq!(pickle.imports[0].name, "system");
-    assert!(pickle.faults().any(|(_, f)| f == Fault::Limit("pickle_values")));
+    assert!(pickle.faults().any(|(_, f)| f == Fault::Limit(Bound::Values)));
     // A slot number costs nothing.
     assert!(codes(b"K\x01r\xff\xff\xff\xff.").is_empty());
 }

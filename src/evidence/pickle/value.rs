@@ -1,6 +1,7 @@
 //! Inert values: what a pickle would build, with imports and calls as plain descriptions.
 
-use std::sync::Arc;
+use super::fault::Fault;
+use std::borrow::Cow;
 
 /// A value. Small ones are held in place, the others in the [`super::Pickle`] that made them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,20 +24,41 @@ pub enum Value {
     Unknown,
 }
 
-/// A range of the file.
+/// A range of the file. Its offset is kept as bytes, so that a [`Value`] needs no more than sixteen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// Bytes.
-    pub len: u32,
+    len: u32,
+    at: [u8; 8],
+}
+
+impl Span {
+    pub(super) fn new(at: u64, len: u32) -> Self {
+        Self { len, at: at.to_ne_bytes() }
+    }
+
     /// Offset of the first byte.
-    pub at: u64,
+    pub fn at(self) -> u64 {
+        u64::from_ne_bytes(self.at)
+    }
+
+    /// How many bytes.
+    pub fn count(self) -> u32 {
+        self.len
+    }
+}
+
+/// Values that lie one after the other in the [`super::Pickle`] that made them, and do not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cells {
+    pub(super) at: u32,
+    pub(super) len: u32,
 }
 
 /// The number of an object of one [`super::Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub(super) u32);
 
-/// A value that has parts, or that does not fit in place.
+/// A value that has parts, or that does not fit in place. Sixteen bytes: a checkpoint has hundreds of thousands.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Object<'a> {
     /// An integer of more than 64 bits, as it stands in the file: little-endian two's complement, or digits.
@@ -47,72 +69,79 @@ pub enum Object<'a> {
         text: bool,
     },
     /// Text that is escaped or damaged in the file.
-    Text(Box<str>),
+    Text(Box<String>),
     /// Bytes that are escaped in the file, or longer than 4 GiB.
-    Bytes(std::borrow::Cow<'a, [u8]>),
+    Bytes(Box<Cow<'a, [u8]>>),
     /// A tuple; the arguments of a call share it.
-    Tuple(Arc<[Value]>),
+    Tuple(Cells),
     /// A list.
-    List(Vec<Value>),
+    List(Box<Vec<Value>>),
     /// A dict: keys and values in the order of writing; a repeated key overrides the earlier one.
-    Dict(Vec<(Value, Value)>),
+    Dict(Box<Vec<(Value, Value)>>),
     /// A set.
-    Set(Vec<Value>),
+    Set(Box<Vec<Value>>),
     /// A frozen set.
-    FrozenSet(Vec<Value>),
+    FrozenSet(Box<Vec<Value>>),
     /// Something imported: an index into [`super::Pickle::imports`].
     Global(u32),
     /// An import whose module or name is not a constant of the file: the operands.
     Computed(Box<(Value, Value)>),
-    /// What a call returned.
-    Call(Box<Call>),
-    /// What the loader makes of a persistent id.
-    Persistent(Value),
+    /// What a call returned: see [`super::Pickle::call_of`].
+    Call(u32),
+    /// What the loader makes of a persistent id: see [`super::Pickle::persistent`].
+    Persistent(Cells),
     /// An object of the copyreg extension registry, by its code: the import is not in the file.
     Extension(u32),
     /// An out-of-band buffer that the loader must supply.
     Buffer,
 }
 
-/// A call, and what was done to its result afterwards.
+/// A call, and what was done to its result afterwards. Its arguments: [`super::Pickle::args`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// What is called.
     pub callee: Value,
     /// By which opcode.
     pub how: How,
-    /// Positional arguments.
-    pub args: Arc<[Value]>,
-    /// Keyword arguments, a dict (`NEWOBJ_EX` only).
-    pub kwargs: Option<Value>,
+    pub(super) args: Cells,
     /// Offset of the opcode.
     pub at: u64,
-    /// What was done to the result: of most, nothing.
-    pub(super) after: Option<Box<After>>,
+    /// What only few calls have.
+    pub(super) more: Option<Box<More>>,
 }
 
-/// See [`Call::after`].
+/// See [`Call::more`].
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct After {
+pub(super) struct More {
+    pub(super) kwargs: Option<Value>,
     pub(super) states: Vec<Value>,
     pub(super) items: Vec<(Value, Value)>,
     pub(super) appended: Vec<Value>,
 }
 
 impl Call {
+    /// Keyword arguments, a dict (`NEWOBJ_EX` only).
+    pub fn kwargs(&self) -> Option<Value> {
+        self.more.as_ref().and_then(|more| more.kwargs)
+    }
+
     /// States given by `BUILD` (`__setstate__` or attributes), in order.
     pub fn states(&self) -> &[Value] {
-        self.after.as_ref().map_or(&[], |after| &after.states)
+        self.more.as_ref().map_or(&[], |more| &more.states)
     }
 
     /// Items set (`result[key] = value`), in order.
     pub fn items(&self) -> &[(Value, Value)] {
-        self.after.as_ref().map_or(&[], |after| &after.items)
+        self.more.as_ref().map_or(&[], |more| &more.items)
     }
 
     /// Items appended or added, in order.
     pub fn appended(&self) -> &[Value] {
-        self.after.as_ref().map_or(&[], |after| &after.appended)
+        self.more.as_ref().map_or(&[], |more| &more.appended)
+    }
+
+    pub(super) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 }
 
@@ -170,23 +199,12 @@ pub enum Action {
     ComputedImport(Id),
     /// Calls; the object is an [`Object::Call`].
     Call(Id),
-    /// Sets the state or attributes of something.
-    Build {
-        /// Whose.
-        target: Value,
-        /// To what.
-        state: Value,
-    },
+    /// Sets the state or attributes of something: see [`super::Pickle::built`].
+    Build(u32),
     /// Sets items of something that is no dict made by this file.
-    SetItems {
-        /// Whose.
-        target: Value,
-    },
+    SetItems(Id),
     /// Appends to something that is no list, or adds to something that is no set, made by this file.
-    Append {
-        /// To what.
-        target: Value,
-    },
+    Append(Id),
     /// Asks the loader to resolve a persistent id; the object is an [`Object::Persistent`].
     PersistentId(Id),
     /// Takes an object of the extension registry.
@@ -195,91 +213,4 @@ pub enum Action {
     Buffer,
     /// The file is not as it should be here.
     Fault(Fault),
-}
-
-/// Ways in which a pickle is broken, or built so that readers disagree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// An argument ends after the file, or there is no STOP.
-    Truncated,
-    /// A length below zero.
-    NegativeLength,
-    /// A byte that is no opcode.
-    UnknownOpcode(u8),
-    /// An opcode with too little on the stack, or without its MARK.
-    Underflow,
-    /// A memo slot that was never written.
-    MemoMissing,
-    /// An opcode reaches over the end of its frame: unpicklers disagree on what follows.
-    FrameStraddled,
-    /// A frame inside a frame, beyond the file, or longer than its pickle.
-    FrameMalformed,
-    /// A PROTO opcode that is not the first.
-    ProtoMisplaced,
-    /// A protocol that no Python knows.
-    ProtoUnknown(u8),
-    /// An argument that the opcode does not take (a number that is none, unquoted text, an odd number of items).
-    Argument,
-    /// Text that is not UTF-8.
-    Utf8,
-    /// A cap was reached: a row of the table of limits by its name, or a fixed one in words (digits, expansion).
-    Limit(&'static str),
-    /// Items set on a value that takes none.
-    SetItemType,
-    /// An array whose wrapper promises more bytes than the file has (joblib).
-    ArrayBounds,
-}
-
-impl Fault {
-    /// Whether `CPython`'s unpickler stops here, so that what follows does not run.
-    pub fn stops_python(self) -> bool {
-        !matches!(self, Self::FrameStraddled | Self::ProtoMisplaced | Self::Utf8 | Self::Limit(_))
-    }
-
-    /// Stable reason code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Truncated => "pickle.truncated",
-            Self::NegativeLength => "pickle.length.negative",
-            Self::UnknownOpcode(_) => "pickle.opcode.unknown",
-            Self::Underflow => "pickle.stack.underflow",
-            Self::MemoMissing => "pickle.memo.missing",
-            Self::FrameStraddled => "pickle.frame.divergence",
-            Self::FrameMalformed => "pickle.frame.malformed",
-            Self::ProtoMisplaced => "pickle.proto.misplaced",
-            Self::ProtoUnknown(_) => "pickle.proto.unknown",
-            Self::Argument => "pickle.argument",
-            Self::Utf8 => "pickle.string.utf8",
-            Self::Limit(_) => "pickle.limit",
-            Self::SetItemType => "pickle.setitem.type",
-            Self::ArrayBounds => "joblib.array.bounds",
-        }
-    }
-
-    /// In words.
-    pub fn says(self) -> String {
-        match self {
-            Self::Truncated => "the file ends before the pickle does".to_owned(),
-            Self::NegativeLength => "a negative length".to_owned(),
-            Self::UnknownOpcode(b) => format!("byte 0x{b:02x} is no opcode"),
-            Self::Underflow => "an opcode finds too little on the stack".to_owned(),
-            Self::MemoMissing => "a memo slot is read that was never written".to_owned(),
-            Self::FrameStraddled => {
-                "an opcode reaches over the end of its frame: unpicklers disagree on what follows".to_owned()
-            }
-            Self::FrameMalformed => {
-                "a frame lies inside another, beyond the file, or goes on after STOP".to_owned()
-            }
-            Self::ProtoMisplaced => "a PROTO opcode that is not the first".to_owned(),
-            Self::ProtoUnknown(n) => format!("protocol {n}; the highest is 5"),
-            Self::Argument => "an argument that the opcode does not take".to_owned(),
-            Self::Utf8 => "text that is not UTF-8".to_owned(),
-            Self::Limit(row) if row.starts_with("pickle_") => {
-                format!("more than the cap {row} allows; --limit {row}=N sets another")
-            }
-            Self::Limit(what) => format!("the limit of {what} is reached"),
-            Self::SetItemType => "items are set on a value that takes none".to_owned(),
-            Self::ArrayBounds => "an array is larger than what is left of the file".to_owned(),
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::certificate::{Certificate, leads_to};
 use super::key::{Key, base64, judge};
-use super::{Checked, EvidenceError, Signature, Target, statement};
+use super::{Checked, EvidenceError, Signature, Target, at, statement};
 use crate::evidence::{Limits, intake, text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -61,11 +61,11 @@ impl Trust<'_> {
 }
 
 fn bundle(value: &Value, keys: &[Key], target: &Target) -> Result<Result<Checked, EvidenceError>, String> {
-    let material = &value["verificationMaterial"];
+    let material = at(value, "/verificationMaterial");
     let mut facts = serde_json::Map::new();
     let mut trust = Trust { keys, certificate: None, note: None };
     let raw = |c: &Value| c.get("rawBytes").and_then(Value::as_str).and_then(|b| base64(b.as_bytes()));
-    let listed = material["x509CertificateChain"]["certificates"].as_array().cloned().unwrap_or_default();
+    let listed = at(material, "/x509CertificateChain/certificates").as_array().cloned().unwrap_or_default();
     let single = material.get("certificate").cloned();
     let chain: Result<Vec<Certificate>, String> =
         single.iter().chain(&listed).filter_map(raw).map(Certificate::der).collect();
@@ -88,7 +88,7 @@ fn bundle(value: &Value, keys: &[Key], target: &Target) -> Result<Result<Checked
             None => trust.note = Some("its certificate does not lead to one that was given".to_owned()),
         }
         let logged =
-            material["tlogEntries"][0]["integratedTime"].as_str().and_then(|t| t.parse::<u64>().ok());
+            at(material, "/tlogEntries/0/integratedTime").as_str().and_then(|t| t.parse::<u64>().ok());
         match logged {
             Some(at) if !leaf.valid_at(at) => {
                 trust.certificate = None;
@@ -123,7 +123,7 @@ fn message(signed: &Value, trust: &Trust, target: &Target) -> Result<Result<Chec
         Err(e) => return Ok(Err(e)),
     };
     let mut out = Checked::new("Sigstore blob signature", trust.judge(&data.data, &signature));
-    let stated = signed["messageDigest"]["digest"].as_str().and_then(|d| base64(d.as_bytes()));
+    let stated = at(signed, "/messageDigest/digest").as_str().and_then(|d| base64(d.as_bytes()));
     match stated {
         Some(stated) if crate::evidence::intake::hex(&stated) != data.sha256 => {
             out.different.push(text::visible(&target.root.to_string_lossy()));

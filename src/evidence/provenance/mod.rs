@@ -5,6 +5,19 @@
 //! bundles, cosign blob signatures, minisign, `CycloneDX`. A signature by a key that nobody vouched for says nothing, so
 //! without a key a statement is compared but not believed.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 mod bundle;
 mod certificate;
 mod key;
@@ -145,6 +158,12 @@ impl Target {
         let only = || self.files.values().next().filter(|_| self.single).cloned();
         self.files.get(plain).cloned().or_else(only)
     }
+}
+
+/// What a JSON document has at a path (RFC 6901), `null` where there is nothing.
+fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    static NOTHING: Value = Value::Null;
+    value.pointer(path).unwrap_or(&NOTHING)
 }
 
 /// A file's digest in lower-case hexadecimal; `None` for an algorithm that is not known.

@@ -1,6 +1,6 @@
 //! in-toto statements: model signatures, build provenance, and digests of subjects.
 
-use super::{Checked, EvidenceError, Signature, Target};
+use super::{Checked, EvidenceError, Signature, Target, at};
 use crate::evidence::intake;
 use crate::evidence::text;
 use serde_json::{Value, json};
@@ -49,10 +49,10 @@ pub(super) fn compare(
 /// `OpenSSF` model signing: every file by name, and one digest over all.
 fn model(value: &Value, signature: Signature, target: &Target) -> Result<Checked, EvidenceError> {
     let mut out = Checked::new("OpenSSF model signature", signature);
-    let serialization = &value["predicate"]["serialization"];
+    let serialization = at(value, "/predicate/serialization");
     let (mut stated, mut sum) = (BTreeMap::new(), Sha256::new());
-    for resource in value["predicate"]["resources"].as_array().into_iter().flatten() {
-        let field = |k: &str| resource[k].as_str().unwrap_or_default().to_owned();
+    for resource in at(value, "/predicate/resources").as_array().into_iter().flatten() {
+        let field = |k: &str| resource.get(k).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (name, digest) = (field("name"), field("digest"));
         match from_hex(&digest) {
             Some(raw) => sum.update(raw),
@@ -62,14 +62,14 @@ fn model(value: &Value, signature: Signature, target: &Target) -> Result<Checked
             out.problems.push(format!("{} is stated twice", text::visible(&name)));
         }
     }
-    let over_all = value["subject"][0]["digest"]["sha256"].as_str().unwrap_or_default();
+    let over_all = at(value, "/subject/0/digest/sha256").as_str().unwrap_or_default();
     if over_all != intake::hex(&sum.finalize()) {
         out.problems.push("the digest over all files does not fit the files it lists".to_owned());
     }
-    if serialization["method"].as_str().is_some_and(|m| m != "files") {
+    if at(serialization, "/method").as_str().is_some_and(|m| m != "files") {
         out.problems.push("it digests shards of files, which is not read".to_owned());
     }
-    let ignored: Vec<String> = serialization["ignore_paths"]
+    let ignored: Vec<String> = at(serialization, "/ignore_paths")
         .as_array()
         .into_iter()
         .flatten()
@@ -88,12 +88,11 @@ fn model(value: &Value, signature: Signature, target: &Target) -> Result<Checked
 
 /// Builder and materials, of either version of the predicate.
 fn provenance(predicate: &Value, out: &mut Checked) {
-    let builder =
-        predicate["builder"]["id"].as_str().or_else(|| predicate["runDetails"]["builder"]["id"].as_str());
-    let kind = predicate["buildType"].as_str().or_else(|| predicate["buildDefinition"]["buildType"].as_str());
-    let materials = predicate["materials"]
-        .as_array()
-        .or_else(|| predicate["buildDefinition"]["resolvedDependencies"].as_array());
+    let text_at = |path: &str| at(predicate, path).as_str();
+    let builder = text_at("/builder/id").or_else(|| text_at("/runDetails/builder/id"));
+    let kind = text_at("/buildType").or_else(|| text_at("/buildDefinition/buildType"));
+    let listed_at = |path: &str| at(predicate, path).as_array();
+    let materials = listed_at("/materials").or_else(|| listed_at("/buildDefinition/resolvedDependencies"));
     let listed: Vec<Value> = materials
         .into_iter()
         .flatten()

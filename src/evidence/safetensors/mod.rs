@@ -3,7 +3,17 @@
 //! reference parser accepts too.
 
 // Foreign bytes: what is not there is a `None`, never a panic.
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
 
 mod header;
 mod write;
@@ -96,7 +106,8 @@ impl<'a> SafeTensors<'a> {
 
     fn view<'s>(&'s self, entry: &'s Entry) -> RawArray<'s> {
         // The range was checked against the data; an empty slice is unreachable.
-        let data = self.data.get(entry.begin as usize..entry.end as usize).unwrap_or_default();
+        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let data = self.data.get(at(entry.begin)..at(entry.end)).unwrap_or_default();
         RawArray {
             path: &self.path,
             name: &entry.name,

@@ -101,8 +101,10 @@ pub fn write<'n, 's: 'n>(
     // The crate writes metadata from a hash map, in another order every time: put in sorted here.
     let metadata = serde_json::to_string(metadata).map_err(|e| format(&e))?;
     let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| format(&"no header"))?;
-    let (header, data) =
-        rest.split_at_checked(u64::from_le_bytes(*length) as usize).ok_or_else(|| format(&"no header"))?;
+    let (header, data) = usize::try_from(u64::from_le_bytes(*length))
+        .ok()
+        .and_then(|n| rest.split_at_checked(n))
+        .ok_or_else(|| format(&"no header"))?;
     let header = String::from_utf8_lossy(header);
     let tensors = header.trim_end().strip_prefix('{').unwrap_or("}");
     let comma = if tensors == "}" { "" } else { "," };

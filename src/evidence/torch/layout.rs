@@ -81,17 +81,14 @@ pub(super) fn find(pickle: &Pickle, root: Value) -> Result<Found, String> {
     if let Some(keys) = keys(pickle, root) {
         record(pickle, root, &keys, &mut found);
     }
-    found.facts.insert(
-        0,
-        match path.as_slice() {
-            [] => "its state dict is the whole file".to_owned(),
-            path => format!("its state dict is under '{}'", visible(&path.join("."))),
-        },
-    );
+    let mut place = match path.as_slice() {
+        [] => "its state dict is the whole file".to_owned(),
+        path => format!("its state dict is under '{}'", visible(&path.join("."))),
+    };
     if module_state(pickle, network).is_some() {
         module(pickle, network, &mut found)?;
         let class = class_of(pickle, network);
-        found.facts[0] = format!("a whole module of class {class} was pickled; its class was not loaded");
+        place = format!("a whole module of class {class} was pickled; its class was not loaded");
     } else {
         let items = pickle.items(network).unwrap_or_default();
         let named = items.iter().filter_map(|(k, v)| Some((pickle.text(*k)?.to_owned(), *v)));
@@ -99,8 +96,8 @@ pub(super) fn find(pickle: &Pickle, root: Value) -> Result<Found, String> {
         let mut last: Vec<(String, Value)> = Vec::new();
         let mut at = std::collections::HashMap::new();
         for (name, value) in named.filter(|(_, v)| is_tensor(pickle, *v)) {
-            if let Some(&i) = at.get(&name) {
-                last[i] = (name, value);
+            if let Some(slot) = at.get(&name).and_then(|&i: &usize| last.get_mut(i)) {
+                *slot = (name, value);
             } else {
                 at.insert(name.clone(), last.len());
                 last.push((name, value));
@@ -108,6 +105,7 @@ pub(super) fn find(pickle: &Pickle, root: Value) -> Result<Found, String> {
         }
         found.tensors = last;
     }
+    found.facts.insert(0, place);
     Ok(found)
 }
 

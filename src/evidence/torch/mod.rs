@@ -5,6 +5,19 @@
 //! strides and shared storages, state dicts inside the records of training toolkits, and modules that were pickled as
 //! a whole: their parameters, and what is known of their classes.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 mod container;
 mod layout;
 mod leak;

@@ -48,14 +48,14 @@ fn rebuilt<'p>(pickle: &'p Pickle, mut value: Value) -> Option<(&'p str, &'p [Va
         let (module, name) = pickle.global(call.callee)?;
         match (module, name) {
             ("torch._utils" | "torch.nn.parameter", name) if WRAPPERS.contains(&name) => {
-                value = *call.args.first()?;
+                value = *pickle.args(call).first()?;
             }
             ("torch._tensor", "_rebuild_from_type_v2") => {
-                let [function, _, args, ..] = call.args[..] else { return None };
+                let [function, _, args, ..] = pickle.args(call)[..] else { return None };
                 let ("torch._utils", name) = pickle.global(function)? else { return None };
                 return rebuilds(name).then_some((name, pickle.tuple(args)?));
             }
-            ("torch._utils", name) if rebuilds(name) => return Some((name, &call.args)),
+            ("torch._utils", name) if rebuilds(name) => return Some((name, pickle.args(call))),
             _ => return None,
         }
     }
@@ -225,14 +225,14 @@ impl<'a> View<'a> {
         let (mut index, mut at) = (vec![0; self.shape.len()], self.offset);
         for _ in 0..count {
             out.extend_from_slice(storage.get(at * width..(at + 1) * width).unwrap_or_default());
-            for axis in (0..self.shape.len()).rev() {
-                index[axis] += 1;
-                at += self.strides[axis];
-                if index[axis] < self.shape[axis] {
+            for ((index, &extent), &stride) in index.iter_mut().zip(&self.shape).zip(&self.strides).rev() {
+                *index += 1;
+                at += stride;
+                if *index < extent {
                     break;
                 }
-                at -= self.strides[axis] * index[axis];
-                index[axis] = 0;
+                at -= stride * *index;
+                *index = 0;
             }
         }
         Ok(Cow::Owned(out))

@@ -13,6 +13,7 @@ use crate::evidence::pickle::{Caps, Pickle};
 use crate::evidence::{Format, text};
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Hidden ranges that are looked into.
 const HIDDEN: usize = 64;
@@ -32,15 +33,26 @@ pub(super) fn zip(scan: &mut Scan, zip: &Zip, data: &[u8], depth: u32) {
     }
     if depth == 0 {
         let names: Vec<String> = zip.members.iter().take(LISTED).map(|m| text::visible(&m.name)).collect();
-        let times: Vec<String> = zip.members.iter().filter_map(Member::modified).collect();
+        let dated = || zip.members.iter().filter(|m| m.has_time());
+        let (first, last) = (dated().min_by_key(|m| m.time), dated().max_by_key(|m| m.time));
         scan.facts.insert("members".to_owned(), json!(zip.members.len()));
         scan.facts.insert("names".to_owned(), json!(names));
-        if let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) {
+        if let (Some(first), Some(last)) = (first.and_then(Member::modified), last.and_then(Member::modified))
+        {
             scan.facts.insert("member_times".to_owned(), json!({"first": first, "last": last}));
         }
     }
-    let mut pickled = Vec::new();
+    let (mut pickled, mut seen) = (Vec::new(), HashSet::new());
+    let overlaps = zip.odd.iter().any(|o| o.code == "zip.overlap");
     for member in &zip.members {
+        // Members that are the same bytes (a bomb of few bytes and many members): looked into once for each kind of name.
+        // That they overlap was said.
+        let extension = member.name.rsplit_once('.').map_or("", |(_, end)| end);
+        if overlaps
+            && !seen.insert((member.start, member.packed, member.method, extension, is_storage(&member.name)))
+        {
+            continue;
+        }
         let content = one_member(scan, zip, member, kind, depth);
         if let Some(bytes) = content {
             pickled.push((member, bytes));
@@ -76,7 +88,8 @@ fn one_member<'a>(
     depth: u32,
 ) -> Option<Cow<'a, [u8]>> {
     use crate::evidence::archive::zip::Content;
-    let name = text::visible(&member.name);
+    // Shown seldom, and there may be very many members.
+    let name = || text::visible(&member.name);
     if member.is_folder() || member.encrypted() && member.method != 0 {
         return None;
     }
@@ -87,14 +100,14 @@ fn one_member<'a>(
         let got = unpacked.data.len() as u64;
         if let Some(e) = &unpacked.error {
             let detail = format!("it cannot be unpacked whole: {}", text::visible(e));
-            scan.say(Reason::new("zip.crc", detail).at(member.header).inside(&name));
+            scan.say(Reason::new("zip.crc", detail).at(member.header).inside(&name()));
         }
         let bomb = is_bomb(got, member.packed);
         if bomb && member.size <= scan.limits.bomb_bytes {
             scan.say(
                 Reason::new("zip.ratio", format!("it unpacks to {got} bytes and more"))
                     .at(member.header)
-                    .inside(&name),
+                    .inside(&name()),
             );
         }
         let short = got < member.size && !unpacked.more && unpacked.error.is_none();
@@ -102,24 +115,24 @@ fn one_member<'a>(
             scan.say(
                 Reason::new("zip.size_mismatch", format!("{} bytes stated, {got} unpacked", member.size))
                     .at(member.header)
-                    .inside(&name),
+                    .inside(&name()),
             );
         }
         if unpacked.more {
-            cut(scan, &name, &unpacked.data);
+            cut(scan, &name(), &unpacked.data);
         }
     }
     let bytes = content.bytes();
     let whole = !content.is_cut() && (member.method == 0 || member.size <= scan.limits.member_bytes);
     if whole && crc32(bytes) != member.crc && !member.encrypted() {
         let detail = "its checksum is wrong: it was changed after it was packed";
-        scan.say(Reason::new("zip.crc", detail).at(member.header).inside(&name));
+        scan.say(Reason::new("zip.crc", detail).at(member.header).inside(&name()));
     }
     // Raw numbers of a tensor; read as such where their pickle is judged.
     let raw = matches!(kind, Format::TorchZip | Format::TorchScript) && is_storage(&member.name);
     if !raw {
         if let Some(reason) = code_member(&member.name, kind) {
-            scan.say(reason.inside(&name));
+            scan.say(reason.inside(&name()));
         }
         let base = member.name.rsplit(['/', '\\']).next().unwrap_or_default();
         let format = format::sniff(bytes, bytes.len() as u64, Some(base));

@@ -1,5 +1,6 @@
 //! PyTorch's containers: tensors against their storages, the archive's own marks, TorchScript's code.
 
+use super::archives::is_storage;
 use super::name;
 use super::pickles::is_storage_class;
 use super::reason::Reason;
@@ -8,11 +9,12 @@ use super::scan::Scan;
 use crate::evidence::archive::zip::{Listed, Member, Zip};
 use crate::evidence::array::not_finite;
 use crate::evidence::limits::cap;
-use crate::evidence::pickle::{Action, Object, Pickle, Value};
+use crate::evidence::pickle::{Action, Pickle, Value};
 use crate::evidence::text;
 use crate::evidence::torch::dtype;
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Functions of TorchScript that reach outside of the network.
 const REACHES_OUT: &[&str] = &[
@@ -75,7 +77,7 @@ fn tensors(pickle: &Pickle) -> Vec<(u64, &'static str, String)> {
         {
             continue;
         }
-        let [first, offset, size, stride, ..] = call.args[..] else { continue };
+        let [first, offset, size, stride, ..] = pickle.args(call)[..] else { continue };
         if let Some((code, why)) = view(pickle, first, offset, size, stride) {
             out.push((call.at, code, why));
             if out.len() >= SAID {
@@ -98,52 +100,63 @@ fn view(
         // A storage of a foreign class or a broken id is said where it is asked for.
         return pickle.persistent(first).is_none().then(|| (bounds, "a tensor without a storage".to_owned()));
     };
-    let numbers =
-        |v: Value| -> Option<Vec<i64>> { pickle.elements(v)?.iter().map(|&d| pickle.int(d)).collect() };
-    let (Some(size), Some(stride), Some(offset)) = (numbers(size), numbers(stride), pickle.int(offset))
+    let int = |v: &Value| pickle.int(*v);
+    let (Some(sizes), Some(strides), Some(offset)) =
+        (pickle.elements(size), pickle.elements(stride), pickle.int(offset))
     else {
         return Some((bounds, "a shape, stride or offset that is no integer".to_owned()));
     };
-    if size.len() != stride.len() || offset < 0 || size.iter().chain(&stride).any(|&n| n < 0) {
-        return Some((bounds, format!("offset {offset}, shape {size:?}, stride {stride:?}")));
+    if sizes.iter().chain(strides).any(|v| int(v).is_none()) {
+        return Some((bounds, "a shape, stride or offset that is no integer".to_owned()));
     }
-    if size.iter().try_fold(1i64, |n, &d| n.checked_mul(d)).is_none() {
-        return Some(("torch.tensor.overflow", format!("shape {size:?} overflows 64 bits")));
+    // There may be very many tensors: numbers are collected for a message only.
+    let (size, stride) = (|| sizes.iter().filter_map(int), || strides.iter().filter_map(int));
+    let shown = |all: &[Value]| format!("{:?}", all.iter().filter_map(int).collect::<Vec<_>>());
+    if sizes.len() != strides.len() || offset < 0 || size().chain(stride()).any(|n| n < 0) {
+        let (shape, stride) = (shown(sizes), shown(strides));
+        return Some((bounds, format!("offset {offset}, shape {shape}, stride {stride}")));
     }
-    if size.contains(&0) {
+    if size().try_fold(1i64, i64::checked_mul).is_none() {
+        return Some(("torch.tensor.overflow", format!("shape {} overflows 64 bits", shown(sizes))));
+    }
+    if size().any(|n| n == 0) {
         return None;
     }
-    let last =
-        size.iter().zip(&stride).try_fold(offset, |at, (&d, &s)| at.checked_add((d - 1).checked_mul(s)?));
+    let last = size().zip(stride()).try_fold(offset, |at, (d, s)| at.checked_add((d - 1).checked_mul(s)?));
     match last.and_then(|n| u64::try_from(n).ok()) {
         Some(last) if last < storage.elements => None,
         _ => {
-            let n = storage.elements;
+            let (n, shape, stride) = (storage.elements, shown(sizes), shown(strides));
             Some((
                 bounds,
                 format!(
-                    "shape {size:?} with stride {stride:?} from {offset} reaches beyond its storage of {n} elements"
+                    "shape {shape} with stride {stride} from {offset} reaches beyond its storage of {n} elements"
                 ),
             ))
         }
     }
 }
 
-/// Storages that a pickle asks for: key to class and number of elements.
-fn storages<'p>(pickle: &'p Pickle) -> BTreeMap<&'p str, (Storage<'p>, u64)> {
-    let mut out = BTreeMap::new();
+/// Storages that a pickle asks for, with the offset of the opcode, in the order of their first use; of a key that is asked
+/// for twice the last.
+fn storages<'p>(pickle: &'p Pickle) -> Vec<(Storage<'p>, u64)> {
+    let (mut out, mut known) = (Vec::new(), HashMap::new());
     for event in &pickle.events {
         let Action::PersistentId(id) = event.action else { continue };
-        let Some(Object::Persistent(_)) = pickle.object(id) else { continue };
-        if let Some(storage) = storage_of(pickle, id) {
-            out.insert(storage.key, (storage, event.at));
+        let Some(storage) = storage(pickle, Value::Ref(id)) else { continue };
+        match known.entry(storage.key) {
+            Entry::Vacant(free) => {
+                free.insert(out.len());
+                out.push((storage, event.at));
+            }
+            Entry::Occupied(taken) => {
+                if let Some(slot) = out.get_mut(*taken.get()) {
+                    *slot = (storage, event.at);
+                }
+            }
         }
     }
     out
-}
-
-fn storage_of<'p>(pickle: &'p Pickle, id: crate::evidence::pickle::Id) -> Option<Storage<'p>> {
-    storage(pickle, Value::Ref(id))
 }
 
 /// The members of an archive by name.
@@ -165,25 +178,29 @@ pub(super) fn tensors_beside(scan: &mut Scan, beside: &Beside, member: &str, pic
     for (at, code, why) in tensors(pickle) {
         scan.say(Reason::new(code, why).at(at));
     }
-    let mut wild = 0;
-    for (key, (storage, at)) in storages(pickle) {
-        let found = beside.members.get(format!("{root}data/{key}").as_str());
+    let (mut wild, mut missing) = (0, Vec::new());
+    let mut path = format!("{root}data/");
+    let folder = path.len();
+    for (storage, at) in storages(pickle) {
+        path.truncate(folder);
+        path.push_str(storage.key);
+        let found = beside.members.get(path.as_str());
         let needs = width(storage.class).and_then(|w| w.checked_mul(storage.elements));
-        let shown = text::visible(key);
         match (found, needs) {
-            (None, _) => {
-                let detail = format!("storage {shown} is not in the archive");
-                scan.say(Reason::new("torch.storage.missing", detail).at(at));
-            }
+            (None, _) => missing.push((storage.key, at, "is not in the archive".to_owned())),
             (Some(m), Some(needs)) if m.size < needs => {
-                let detail = format!("storage {shown} has {} bytes and should have {needs}", m.size);
-                scan.say(Reason::new("torch.storage.missing", detail).at(at));
+                missing.push((storage.key, at, format!("has {} bytes and should have {needs}", m.size)));
             }
             (Some(m), Some(_)) if m.method == 0 => {
                 wild += dtype(storage.class).map_or(0, |d| not_finite(beside.zip.packed(m), d));
             }
             _ => {}
         }
+    }
+    missing.sort_by_key(|m| m.0);
+    for (key, at, what) in missing {
+        let detail = format!("storage {} {what}", text::visible(key));
+        scan.say(Reason::new("torch.storage.missing", detail).at(at));
     }
     if wild > 0 {
         scan.say(Reason::new("weights.nonfinite", format!("{wild} values are infinite or no number")));
@@ -192,10 +209,13 @@ pub(super) fn tensors_beside(scan: &mut Scan, beside: &Beside, member: &str, pic
 
 /// The archive's root (the name under which it was saved), its format version, byte order and serialization id.
 pub(super) fn marks(scan: &mut Scan, zip: &Zip, depth: u32) {
+    // Of very many members all but a few are storages.
+    let own: Vec<&Member> =
+        zip.members.iter().filter(|m| m.listed == Listed::Central && !is_storage(&m.name)).collect();
     let read = |suffix: &str| {
-        let m = zip.members.iter().find(|m| {
-            m.listed == Listed::Central && (m.name == suffix || m.name.ends_with(&format!("/{suffix}")))
-        })?;
+        let is =
+            |name: &str| name.strip_suffix(suffix).is_some_and(|root| root.is_empty() || root.ends_with('/'));
+        let m = own.iter().find(|m| is(&m.name))?;
         Some(String::from_utf8_lossy(zip.unpack(m, 256)?.bytes()).into_owned())
     };
     let root = zip.members.first().and_then(|m| m.name.split_once('/')).map(|(r, _)| r.to_owned());
@@ -255,7 +275,7 @@ pub(super) fn legacy(scan: &mut Scan, pickle: &Pickle) {
     let named = storages(pickle);
     let left = pickle.rest.end - pickle.rest.start;
     let needs = named
-        .values()
+        .iter()
         .try_fold(0u64, |n, (s, _)| n.checked_add(8)?.checked_add(width(s.class)?.checked_mul(s.elements)?));
     if pickle.streams.iter().filter(|s| !s.buried).count() < 5 {
         return;

@@ -3,7 +3,6 @@
 use super::{Listed, Member, Zip};
 use crate::evidence::limits::{Limits, cap};
 use crate::evidence::text;
-use std::collections::HashSet;
 
 const END: &[u8; 4] = b"PK\x05\x06";
 const CENTRAL: &[u8; 4] = b"PK\x01\x02";
@@ -27,8 +26,8 @@ pub(super) struct End {
 }
 
 /// A local header.
-pub(super) struct Local {
-    pub name: Vec<u8>,
+pub(super) struct Local<'a> {
+    pub name: &'a [u8],
     flags: u16,
     method: u16,
     crc: u32,
@@ -63,12 +62,12 @@ fn zip64(extra: &[u8]) -> Option<&[u8]> {
         if id == 1 {
             return Some(body);
         }
-        rest = &rest[4 + usize::from(len)..];
+        rest = rest.get(4 + usize::from(len)..)?;
     }
     None
 }
 
-pub(super) fn local(bytes: &[u8], at: usize) -> Option<Local> {
+pub(super) fn local(bytes: &[u8], at: usize) -> Option<Local<'_>> {
     let h = bytes.get(at..)?.get(..30)?;
     if !h.starts_with(LOCAL) {
         return None;
@@ -86,7 +85,7 @@ pub(super) fn local(bytes: &[u8], at: usize) -> Option<Local> {
         }
     }
     Some(Local {
-        name: name.to_vec(),
+        name,
         flags: u16_at(h, 6)?,
         method: u16_at(h, 8)?,
         crc: u32_at(h, 14)?,
@@ -107,7 +106,7 @@ impl Zip<'_> {
         // The usual reader takes the last record whose comment ends with the file.
         let last =
             ends.iter().rev().find(|e| e.at + 22 + e.comment == self.bytes.len()).or(ends.last()).copied();
-        let mut headers = HashSet::new();
+        let mut headers = Vec::new();
         match last {
             None => {
                 self.say(
@@ -120,7 +119,7 @@ impl Zip<'_> {
             Some(end) => {
                 let start = self.bytes.len().min(end.at + 22);
                 let stop = self.bytes.len().min(start + end.comment);
-                self.comment = self.bytes[start..stop].to_vec();
+                self.comment = self.bytes.get(start..stop).unwrap_or_default().to_vec();
                 if end.at + 22 + end.comment != self.bytes.len() {
                     self.say(
                         "zip.eocd",
@@ -144,6 +143,7 @@ impl Zip<'_> {
                 self.central(*other, &mut headers);
             }
         }
+        headers.sort_unstable();
         self.orphans(&headers);
     }
 
@@ -209,7 +209,7 @@ impl Zip<'_> {
     }
 
     /// Reads the directory of an end record; whether it is there as stated.
-    fn central(&mut self, end: End, headers: &mut HashSet<u64>) -> bool {
+    fn central(&mut self, end: End, headers: &mut Vec<u64>) -> bool {
         if end.disagrees {
             self.say("zip.zip64", end.at as u64, "", "the 64-bit end record and the 32-bit one disagree");
         }
@@ -251,7 +251,7 @@ impl Zip<'_> {
                 self.say("zip.truncated", at as u64, "", "the directory ends inside an entry");
                 break;
             };
-            headers.insert(member.header);
+            headers.push(member.header);
             if count <= end.entries.max(1) + Limits::in_force().archive_entries as u64 {
                 self.members.push(member);
             }
@@ -310,7 +310,7 @@ impl Zip<'_> {
             header,
             start: header,
             time: (u16_at(h, 14)?, u16_at(h, 12)?),
-            mode: (h[5] == 3).then_some(external >> 16),
+            mode: (h.get(5) == Some(&3)).then_some(external >> 16),
         };
         match usize::try_from(header).ok().and_then(|p| local(self.bytes, p)) {
             None => {
@@ -332,17 +332,17 @@ impl Zip<'_> {
     }
 
     fn compare(&mut self, m: &Member, l: &Local) {
-        let name = m.name.clone();
-        if name_of(&l.name) != name {
-            let other = text::visible(&name_of(&l.name));
-            self.say("zip.lh_cd_mismatch", m.header, &name, format!("its local header calls it '{other}'"));
+        let name = &m.name;
+        if String::from_utf8_lossy(l.name) != *name {
+            let other = text::visible(&name_of(l.name));
+            self.say("zip.lh_cd_mismatch", m.header, name, format!("its local header calls it '{other}'"));
         }
         if l.method != m.method {
             let (a, b) = (m.method, l.method);
             self.say(
                 "zip.lh_cd_mismatch",
                 m.header,
-                &name,
+                name,
                 format!("method {a} in the directory, {b} in the local header"),
             );
         }
@@ -353,7 +353,7 @@ impl Zip<'_> {
             self.say(
                 "zip.flags",
                 m.header,
-                &name,
+                name,
                 format!("flags {a:#06x} in the directory, {b:#06x} in the local header"),
             );
         }
@@ -364,26 +364,28 @@ impl Zip<'_> {
                 "{}/{} bytes in the local header, {}/{} in the directory",
                 l.packed, l.size, m.packed, m.size
             );
-            self.say("zip.size_mismatch", m.header, &name, detail);
+            self.say("zip.size_mismatch", m.header, name, detail);
         }
         if l.crc != m.crc && !(described && l.crc == 0) {
             self.say(
                 "zip.lh_cd_mismatch",
                 m.header,
-                &name,
+                name,
                 "its checksum differs between directory and local header",
             );
         }
     }
 
-    /// Members that only local headers show, outside of everything the directory names.
-    fn orphans(&mut self, headers: &HashSet<u64>) {
+    /// Members that only local headers show, outside of everything the directory names; `headers` are the offsets it names,
+    /// sorted.
+    fn orphans(&mut self, headers: &[u64]) {
         let (mut at, bytes) = (0usize, self.bytes);
         let mut covered: Vec<(u64, u64)> =
             self.members.iter().map(|m| (m.header, m.start.saturating_add(m.packed))).collect();
         covered.sort_unstable();
         let listed = !covered.is_empty();
-        while let Some(found) = find(bytes, at, bytes.len(), *LOCAL) {
+        let finder = memchr::memmem::Finder::new(LOCAL);
+        while let Some(found) = bytes.get(at..).and_then(|rest| finder.find(rest)).map(|n| at + n) {
             at = found + 4;
             let here = found as u64;
             let before = covered.partition_point(|c| c.0 <= here);
@@ -392,7 +394,9 @@ impl Zip<'_> {
                 at = at.max(usize::try_from(cover.1).unwrap_or(usize::MAX));
                 continue;
             }
-            if headers.contains(&here) || self.members.len() >= Limits::in_force().archive_entries {
+            if headers.binary_search(&here).is_ok()
+                || self.members.len() >= Limits::in_force().archive_entries
+            {
                 continue;
             }
             let Some(local) = local(bytes, found) else { continue };
@@ -400,7 +404,7 @@ impl Zip<'_> {
                 self.say(
                     "zip.orphan",
                     here,
-                    &name_of(&local.name),
+                    &name_of(local.name),
                     "a member that the directory does not name",
                 );
             }
@@ -425,7 +429,7 @@ impl Zip<'_> {
             l.packed
         };
         Member {
-            name: name_of(&l.name),
+            name: name_of(l.name),
             listed: Listed::LocalOnly,
             method: l.method,
             flags: l.flags,

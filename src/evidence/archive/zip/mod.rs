@@ -3,6 +3,19 @@
 //! Nothing is taken from one directory alone. Where the two disagree, where bytes belong to no member, and where a
 //! second end record offers another view, that is an [`Oddity`], and all views are offered for reading.
 
+// Foreign bytes: what is not there is a `None`, never a panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
 mod directory;
 mod whole;
 
@@ -13,6 +26,9 @@ use super::unpack::{Packing, Unpacked};
 use super::{Oddity, climbs};
 use crate::evidence::limits::{Limits, cap};
 use crate::evidence::text;
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Whether so many unpacked bytes from so many packed ones are those of a bomb.
@@ -73,12 +89,17 @@ impl Member {
         self.name.ends_with('/')
     }
 
+    /// Whether it says when it was changed: PyTorch writes the time zero.
+    pub fn has_time(&self) -> bool {
+        self.time.0 != 0 && self.time != (0x21, 0)
+    }
+
     /// Its last change as `YYYY-MM-DD hh:mm:ss`; `None` for the time zero that PyTorch writes.
     pub fn modified(&self) -> Option<String> {
-        let (date, time) = self.time;
-        if date == 0 || (date, time) == (0x21, 0) {
+        if !self.has_time() {
             return None;
         }
+        let (date, time) = self.time;
         let (y, m, d) = (1980 + (date >> 9), date >> 5 & 15, date & 31);
         Some(format!("{y:04}-{m:02}-{d:02} {:02}:{:02}:{:02}", time >> 11, time >> 5 & 63, (time & 31) * 2))
     }
@@ -116,7 +137,7 @@ impl<'a> Zip<'a> {
         let start = usize::try_from(member.start).unwrap_or(usize::MAX).min(self.bytes.len());
         let end =
             start.saturating_add(usize::try_from(member.packed).unwrap_or(usize::MAX)).min(self.bytes.len());
-        &self.bytes[start..end]
+        self.bytes.get(start..end).unwrap_or_default()
     }
 
     /// Unpacks a member, at most `cap` bytes. Stored members are borrowed, not copied. `None` for methods that are not
@@ -126,7 +147,8 @@ impl<'a> Zip<'a> {
         let packing = match member.method {
             0 => {
                 let keep = packed.len().min(usize::try_from(cap).unwrap_or(usize::MAX));
-                return Some(Content::Stored(&packed[..keep], packed.len() > keep));
+                let kept = packed.get(..keep).unwrap_or_default();
+                return Some(Content::Stored(kept, packed.len() > keep));
             }
             8 => Packing::Deflate,
             12 => Packing::Bzip2,
@@ -143,54 +165,62 @@ impl<'a> Zip<'a> {
         }
     }
 
+    /// The members of an archive and the oddities of its directories alone: enough to tell what it is.
+    pub fn listing(bytes: &'a [u8]) -> Self {
+        let mut zip = Zip { bytes, ..Zip::default() };
+        zip.read_directories();
+        zip
+    }
+
     fn check_names(&mut self) {
-        let names: Vec<(String, u64, Option<u32>, Listed)> =
-            self.members.iter().map(|m| (m.name.clone(), m.header, m.mode, m.listed)).collect();
-        let mut seen = std::collections::HashMap::new();
-        let mut folded = std::collections::HashMap::new();
-        for (name, at, mode, listed) in &names {
+        let members = std::mem::take(&mut self.members);
+        // By the name as readers that fold case and slashes see it: the first that has it. Further ones are in `more`.
+        let mut folded: HashMap<Cow<str>, &str> = HashMap::with_capacity(members.len());
+        let mut more: HashSet<&str> = HashSet::new();
+        for Member { name, header: at, mode, listed, .. } in &members {
+            let at = *at;
             if climbs(name) {
-                self.say("zip.path_traversal", *at, name, "its path leaves the folder it is unpacked into");
+                self.say("zip.path_traversal", at, name, "its path leaves the folder it is unpacked into");
             }
-            if text::visible(name) != *name || name.contains('\u{fffd}') || name.len() > 4096 {
+            if !text::is_plain(name) || name.contains('\u{fffd}') || name.len() > 4096 {
                 self.say(
                     "zip.name_unprintable",
-                    *at,
+                    at,
                     name,
                     "its name acts on a screen, is no text, or is absurdly long",
                 );
             }
             if mode.is_some_and(|m| m & 0o170_000 == 0o120_000) {
-                self.say("zip.symlink", *at, name, "a symbolic link");
+                self.say("zip.symlink", at, name, "a symbolic link");
             }
             if *listed == Listed::LocalOnly {
                 continue;
             }
-            if seen.insert(name.clone(), *at).is_some() {
-                self.say(
+            match folded.entry(fold(name)) {
+                Entry::Vacant(free) => {
+                    free.insert(name);
+                }
+                Entry::Occupied(first) if *first.get() == name || more.contains(name.as_str()) => self.say(
                     "zip.duplicate_name",
-                    *at,
+                    at,
                     name,
                     "two members have this name: readers take the first or the last",
-                );
-            } else if let Some(other) = folded.insert(name.replace('\\', "/").to_lowercase(), name.clone())
-                && other != *name
-            {
-                let other = text::visible(&other);
-                self.say(
-                    "zip.duplicate_name",
-                    *at,
-                    name,
-                    format!("its name differs from '{other}' by case or slashes only"),
-                );
+                ),
+                Entry::Occupied(first) => {
+                    more.insert(name);
+                    let other = text::visible(first.get());
+                    let detail = format!("its name differs from '{other}' by case or slashes only");
+                    self.say("zip.duplicate_name", at, name, detail);
+                }
             }
         }
+        self.members = members;
     }
 
     fn check_sizes(&mut self) {
         let mut total = 0u64;
-        for i in 0..self.members.len() {
-            let m = self.members[i].clone();
+        let members = std::mem::take(&mut self.members);
+        for m in &members {
             total = total.saturating_add(m.size);
             if m.encrypted() {
                 self.say("zip.encrypted", m.header, &m.name, "encrypted: what is in it cannot be seen");
@@ -225,12 +255,19 @@ impl<'a> Zip<'a> {
                 );
             }
         }
+        self.members = members;
         let limits = Limits::in_force();
         if total > limits.declared_bytes && total / (self.bytes.len() as u64).max(1) > limits.archive_ratio {
             let detail = format!("members unpack to {total} bytes; {}", cap!(limits, declared_bytes));
             self.say("zip.ratio", 0, "", detail);
         }
     }
+}
+
+/// A name as readers that fold case and slashes see it.
+fn fold(name: &str) -> Cow<'_, str> {
+    let same = name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && b != b'\\');
+    if same { Cow::Borrowed(name) } else { Cow::Owned(name.replace('\\', "/").to_lowercase()) }
 }
 
 /// The content of a member.

@@ -7,27 +7,28 @@ use std::ops::Range;
 impl Zip<'_> {
     pub(super) fn check_coverage(&mut self) {
         let len = self.bytes.len() as u64;
-        let mut taken: Vec<(Range<u64>, String)> = Vec::new();
-        for m in &self.members {
+        let mut taken: Vec<(Range<u64>, usize)> = Vec::with_capacity(self.members.len());
+        for (i, m) in self.members.iter().enumerate() {
             let mut end = m.start.saturating_add(m.packed).min(len);
             if m.flags & 8 != 0 {
                 end = self.after_descriptor(end);
             }
-            taken.push((m.header.min(len)..end, m.name.clone()));
+            taken.push((m.header.min(len)..end, i));
         }
         taken.sort_by_key(|(r, _)| (r.start, r.end));
         let (mut at, mut holes) = (0u64, Vec::new());
         let mut overlaps = Vec::new();
-        for (range, name) in &taken {
+        for (range, member) in &taken {
             if range.start > at {
                 holes.push(at..range.start);
             } else if range.start < at && range.end > range.start {
-                overlaps.push((range.start, name.clone()));
+                overlaps.push((range.start, *member));
             }
             at = at.max(range.end);
         }
         holes.push(at..len);
-        for (at, name) in overlaps {
+        for (at, member) in overlaps {
+            let name = self.members.get(member).map_or_else(String::new, |m| m.name.clone());
             self.say("zip.overlap", at, &name, "it shares bytes with another member");
         }
         for hole in holes {
@@ -93,7 +94,7 @@ impl Zip<'_> {
     /// The length of a directory entry, end record, or data descriptor at an offset.
     fn record(&self, at: usize) -> Option<usize> {
         let rest = self.bytes.get(at..)?;
-        let field = |o: usize| rest.get(o..o + 2).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])));
+        let field = |o: usize| rest.get(o..)?.first_chunk().map(|b| usize::from(u16::from_le_bytes(*b)));
         match rest.get(..4)? {
             b"PK\x01\x02" => Some(46 + field(28)? + field(30)? + field(32)?),
             b"PK\x05\x06" => Some(22 + field(20)?),

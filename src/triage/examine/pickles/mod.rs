@@ -57,6 +57,7 @@ pub(super) fn judge_read(pickle: &Pickle, setting: Setting) -> Judged {
         out: Judged::default(),
         counts: BTreeMap::new(),
         looked: LOOKED,
+        open: Vec::new(),
     };
     judge.imports();
     for event in &pickle.events {
@@ -98,6 +99,8 @@ struct Judge<'p, 'a> {
     out: Judged,
     counts: BTreeMap<&'static str, usize>,
     looked: usize,
+    /// What is still to be looked at; kept for its memory.
+    open: Vec<(Value, u8)>,
 }
 
 impl Judge<'_, '_> {
@@ -178,9 +181,13 @@ impl Judge<'_, '_> {
                     self.call(call);
                 }
             }
-            Action::Build { target, state } => self.build(at, target, state),
-            Action::SetItems { target } | Action::Append { target } => {
-                if let Some(what) = self.imported(target) {
+            Action::Build(index) => {
+                if let Some((target, state)) = self.pickle.built(index) {
+                    self.build(at, target, state);
+                }
+            }
+            Action::SetItems(target) | Action::Append(target) => {
+                if let Some(what) = self.imported(Value::Ref(target)) {
                     self.say(
                         "pickle.setitem.on_global",
                         at,
@@ -189,11 +196,8 @@ impl Judge<'_, '_> {
                 }
             }
             Action::PersistentId(id) => {
-                let id = match self.pickle.object(id) {
-                    Some(Object::Persistent(id)) => *id,
-                    _ => Value::Unknown,
-                };
-                self.persistent(at, id);
+                let id = self.pickle.persistent(Value::Ref(id));
+                self.persistent(at, id.unwrap_or(Value::Unknown));
             }
             Action::Extension(code) => {
                 let detail = format!(
@@ -262,7 +266,8 @@ impl Judge<'_, '_> {
         };
         let Some(Standing::Allowed(rule)) = self.standings.get(index as usize).copied() else {
             self.nested(call, index);
-            if let Some(what) = self.not_allowed_inside(call.args.iter().copied().chain(call.kwargs)) {
+            let given = self.pickle.args(call).iter().copied().chain(call.kwargs());
+            if let Some(what) = self.not_allowed_inside(given) {
                 let detail = format!("hands {what} to {}", self.pair(index));
                 self.say("pickle.allowlisted.bad_args", at, detail);
             }
@@ -277,7 +282,7 @@ impl Judge<'_, '_> {
     /// A function that is not allowed, given bytes that are a pickle, directly or by way of another call.
     fn nested(&mut self, call: &Call, index: u32) {
         let p = self.pickle;
-        let mut open: Vec<(Value, u8)> = call.args.iter().map(|&v| (v, 0)).collect();
+        let mut open: Vec<(Value, u8)> = p.args(call).iter().map(|&v| (v, 0)).collect();
         while let Some((value, depth)) = open.pop() {
             if let Some(bytes) = p.bytes(value) {
                 let inner = Pickle::read(bytes, &Caps { opcodes: 1_000_000, ..Caps::default() });
@@ -296,7 +301,7 @@ impl Judge<'_, '_> {
                 }
             }
             if depth < 3 {
-                let inner = p.call(value).map(|c| &*c.args).or_else(|| p.elements(value));
+                let inner = p.call(value).map(|c| p.args(c)).or_else(|| p.elements(value));
                 open.extend(inner.unwrap_or_default().iter().take(64).map(|&v| (v, depth + 1)));
             }
         }
@@ -305,12 +310,13 @@ impl Judge<'_, '_> {
     /// Why an allowed function should not get these arguments.
     fn bad_arguments(&mut self, call: &Call, rule: Rule) -> Option<String> {
         let p = self.pickle;
-        let first = call.args.first().copied().unwrap_or(Value::None);
+        let all = p.args(call);
+        let first = all.first().copied().unwrap_or(Value::None);
         let global = |v: Value| p.global(v).map(|(m, n)| known::canonical(m, n));
         // The class of an array is looked at by the rule itself.
         let class =
             rule == Rule::ArrayClass && global(first).is_some_and(|(m, n)| allowed::is_array_class(&m, &n));
-        let args = call.args.iter().copied().skip(usize::from(class)).chain(call.kwargs);
+        let args = all.iter().copied().skip(usize::from(class)).chain(call.kwargs());
         if let Some(what) = self.not_allowed_inside(args) {
             return Some(what);
         }
@@ -322,7 +328,7 @@ impl Judge<'_, '_> {
                 _ => Some("a class that is no array".to_owned()),
             },
             Rule::Encode => {
-                let codec = call.args.get(1).and_then(|&v| p.text(v)).unwrap_or("utf-8");
+                let codec = all.get(1).and_then(|&v| p.text(v)).unwrap_or("utf-8");
                 let plain = ["latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii"]
                     .contains(&codec.to_ascii_lowercase().as_str());
                 (!plain || p.text(first).is_none()).then(|| format!("the codec {}", shown(codec)))
@@ -356,7 +362,7 @@ impl Judge<'_, '_> {
                 _ => Some("a function that rebuilds no tensor".to_owned()),
             },
             Rule::Ufunc => {
-                let text = |i: usize| call.args.get(i).and_then(|&v| p.text(v)).unwrap_or_default();
+                let text = |i: usize| all.get(i).and_then(|&v| p.text(v)).unwrap_or_default();
                 let own = [
                     "numpy",
                     "numpy.core.umath",
@@ -382,11 +388,16 @@ impl Judge<'_, '_> {
     /// Something among arguments, or among the elements of their tuples and lists, that was imported and is not
     /// allowed.
     fn not_allowed_inside(&mut self, args: impl Iterator<Item = Value>) -> Option<String> {
-        let mut open: Vec<(Value, u8)> = args.map(|v| (v, 0)).collect();
+        let mut open = std::mem::take(&mut self.open);
+        open.clear();
+        open.extend(args.filter(|v| matches!(v, Value::Ref(_))).map(|v| (v, 0)));
+        let found = self.first_not_allowed(&mut open);
+        self.open = open;
+        found
+    }
+
+    fn first_not_allowed(&mut self, open: &mut Vec<(Value, u8)>) -> Option<String> {
         while let Some((value, depth)) = open.pop() {
-            if !matches!(value, Value::Ref(_)) {
-                continue;
-            }
             match object(self.pickle, value)? {
                 Object::Global(i)
                     if match self.standings.get(*i as usize) {
@@ -403,7 +414,8 @@ impl Judge<'_, '_> {
                     let items = items.unwrap_or_default();
                     self.looked = self.looked.saturating_sub(items.len());
                     if self.looked > 0 {
-                        open.extend(items.iter().map(|&v| (v, depth + 1)));
+                        let parts = items.iter().filter(|v| matches!(v, Value::Ref(_)));
+                        open.extend(parts.map(|&v| (v, depth + 1)));
                     }
                 }
                 _ => {}
