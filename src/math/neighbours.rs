@@ -43,11 +43,7 @@ pub struct Neighbours {
 ///
 /// # Errors
 /// What `check` returns.
-#[expect(
-    clippy::too_many_lines,
-    clippy::needless_bitwise_bool,
-    reason = "one pass over all pairs; lazy operators would keep the comparisons from being done side by side"
-)]
+#[expect(clippy::too_many_lines, reason = "one pass over all pairs")]
 pub fn nearest<E: Send>(
     samples: ArrayView2<f32>,
     k: usize,
