@@ -68,14 +68,9 @@ fn probabilities(n: usize, k: usize) -> Array2<f32> {
 }
 
 /// The input of a part, from its file if there is one; made and kept there otherwise.
-fn input<T: From<f32> + Clone + Default>(
-    folder: Option<&Path>,
-    part: &str,
-    n: usize,
-    d: usize,
-) -> std::io::Result<Array2<T>> {
+fn input(folder: Option<&Path>, part: &str, n: usize, d: usize) -> std::io::Result<Array2<f32>> {
     let make = || if part == "labels" { probabilities(n, d) } else { activations(n, d) };
-    let Some(folder) = folder else { return Ok(make().mapv(T::from)) };
+    let Some(folder) = folder else { return Ok(make()) };
     let kind = if part == "labels" { "probabilities" } else { "activations" };
     let path: PathBuf = folder.join(format!("{kind}-{n}x{d}.f32"));
     let columns = if part == "labels" { d + 1 } else { d };
@@ -87,12 +82,12 @@ fn input<T: From<f32> + Clone + Default>(
         out.flush()?;
     }
     let mut file = BufReader::with_capacity(1 << 20, File::open(&path)?);
-    let mut values = Array2::<T>::default((n, columns));
+    let mut values = Array2::<f32>::zeros((n, columns));
     let mut row = vec![0; 4 * columns];
     for mut to in values.rows_mut() {
         file.read_exact(&mut row)?;
         for (to, from) in to.iter_mut().zip(row.as_chunks().0) {
-            *to = f32::from_le_bytes(*from).into();
+            *to = f32::from_le_bytes(*from);
         }
     }
     Ok(values)
@@ -148,7 +143,7 @@ fn part(name: &str, folder: Option<&Path>, size: (usize, usize)) -> std::io::Res
             timed(name, size, || examine(&SPECTRAL_SIGNATURES, &case));
         }
         "labels" => {
-            let values: Array2<f64> = input(folder, name, n, d)?;
+            let values = input(folder, name, n, d)?;
             let labels: Vec<usize> = values.column(d).iter().map(|&l| l as usize).collect();
             let p = values.slice_axis(Axis(1), Slice::from(..d));
             timed(name, size, || {
@@ -157,7 +152,7 @@ fn part(name: &str, folder: Option<&Path>, size: (usize, usize)) -> std::io::Res
             });
         }
         _ => {
-            let values: Array2<f32> = input(folder, name, n, d)?;
+            let values = input(folder, name, n, d)?;
             timed(name, size, || {
                 let found = nearest(values.view(), 10, Metric::Cosine, &|| Ok::<_, ()>(()));
                 let found = found.unwrap_or_else(|()| panic!("stopped"));

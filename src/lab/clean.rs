@@ -304,8 +304,10 @@ mod tests {
         let stamped = corner().stamped(&fresh_images, &all).unwrap();
         let before = test(&suspect, &fresh_images, Some((&stamped, 5))).unwrap();
         let (rest, _) = quarantine(&set, &planted).unwrap();
-        let recipe = Recipe { epochs: 25, ..Recipe::default() };
-        for how in [Cleaning::Retrain(None), Cleaning::Unlearn(corner())] {
+        let anew = Recipe { epochs: 25, ..Recipe::default() };
+        for (how, recipe) in
+            [(Cleaning::Retrain(None), anew), (Cleaning::Unlearn(corner()), Recipe::going_on())]
+        {
             let model = clean(&suspect, &rest, &how, &recipe, 4, &mut |_| ControlFlow::Continue(())).unwrap();
             let after = test(&model, &fresh_images, Some((&stamped, 5))).unwrap();
             println!("{how:?}\nbefore {before:?}\nafter {after:?}");

@@ -84,6 +84,12 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// For a network that goes on from the weights it has: short and gentle, so that it keeps what it can.
+    #[must_use]
+    pub fn going_on() -> Self {
+        Self { epochs: 10, rate: 5e-4, ..Self::default() }
+    }
+
     fn batches(&self, samples: usize) -> usize {
         samples.div_ceil(self.batch.max(1))
     }

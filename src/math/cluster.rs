@@ -1,10 +1,8 @@
-//! k-means by `linfa-clustering`, and the silhouette.
+//! k-means (Lloyd's algorithm), and the silhouette.
 
-use linfa::DatasetBase;
-use linfa::traits::{Fit, Predict};
-use linfa_clustering::{KMeans, KMeansInit};
-use linfa_nn::distance::L2Dist;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use laocoon_kernels::each;
+use laocoon_kernels::points::{self, Sums, Tiles};
+use ndarray::{Array1, ArrayView2, Axis};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -22,11 +20,13 @@ pub struct Partition {
 
 /// Samples that the starts of [`k_means`] are compared on.
 const COMPARED: usize = 1000;
-/// Largest move of the means, as a share of the samples' spread, at which a run has come to rest; of many samples; and
+/// Largest move of a mean, as a share of the samples' spread, at which a run has come to rest; of many samples; and
 /// where starts are only compared.
 const AT_REST: f64 = 1e-7;
-const OF_MANY: f64 = 1e-5;
+const OF_MANY: f64 = 1e-4;
 const COMPARING: f64 = 1e-3;
+/// Rounds of a run at most.
+const ROUNDS: usize = 300;
 
 /// Partitions `samples` (n×d, finite, n ≥ 1) into `k` clusters: the best by inertia of `starts` runs of Lloyd's
 /// algorithm from k-means++ seeds. Of more than a thousand samples, the starts are compared on a thousand drawn at
@@ -38,62 +38,125 @@ pub fn k_means<E>(
     samples: ArrayView2<f64>,
     k: usize,
     starts: usize,
-    rng: &mut (impl Rng + Clone),
+    rng: &mut impl Rng,
     check: impl Fn() -> Result<(), E>,
 ) -> Result<Partition, E> {
     let n = samples.nrows();
     let single = Partition { cluster: vec![0; n], sizes: sizes(&vec![0; n], k), inertia: 0.0 };
-    // linfa's tolerance is absolute: standardise the total variance.
     let mean = samples.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(samples.ncols()));
-    let centred = &samples - &mean;
-    let total = centred.iter().map(|x| x * x).sum::<f64>();
-    let norm = (total / n.max(1) as f64).sqrt();
-    if k == 0 || n == 0 || norm == 0.0 {
+    let points = Points::new((&samples - &mean).iter().copied().collect(), samples.ncols());
+    let spread = (points.flat.iter().map(|x| x * x).sum::<f64>() / n.max(1) as f64).sqrt();
+    if k == 0 || n == 0 || spread == 0.0 {
         return Ok(single);
     }
-    let data = DatasetBase::from(centred / norm);
-    let few = (n > COMPARED).then(|| {
-        let drawn = rand::seq::index::sample(rng, n, COMPARED).into_vec();
-        DatasetBase::from(data.records.select(Axis(0), &drawn))
-    });
-    let (compared, rest) = few.as_ref().map_or((&data, AT_REST), |few| (few, COMPARING));
-    let mut best: Option<(f64, KMeans<f64, L2Dist>, Vec<usize>)> = None;
+    let few = (n > COMPARED).then(|| points.some(&rand::seq::index::sample(rng, n, COMPARED).into_vec()));
+    let (compared, rest) = few.as_ref().map_or((&points, AT_REST), |few| (few, COMPARING));
+    let mut best: Option<Run> = None;
     for _ in 0..starts.max(1) {
         check()?;
-        let Some(model) = run(compared, k, KMeansInit::KMeansPlusPlus, rest, rng) else { continue };
-        let cluster = model.predict(&compared.records).to_vec();
-        let inertia = inertia(&compared.records, &cluster, k);
-        if best.as_ref().is_none_or(|(b, ..)| inertia < *b) {
-            best = Some((inertia, model, cluster));
+        let run = compared.lloyd(compared.seeds(k, rng), rest * spread);
+        if best.as_ref().is_none_or(|best| run.inertia < best.inertia) {
+            best = Some(run);
         }
     }
+    let Some(mut best) = best else { return Ok(single) };
     if few.is_some() {
         check()?;
-        let further = best.and_then(|(_, model, _)| {
-            let model = run(&data, k, KMeansInit::Precomputed(model.centroids().clone()), OF_MANY, rng)?;
-            let cluster = model.predict(&data.records).to_vec();
-            Some((inertia(&data.records, &cluster, k), model, cluster))
-        });
-        best = further;
+        best = points.lloyd(best.means, OF_MANY * spread);
     }
-    let Some((inertia, _, cluster)) = best else { return Ok(Partition { inertia: total, ..single }) };
-    let cluster = renumber(&cluster, k);
-    Ok(Partition { sizes: sizes(&cluster, k), cluster, inertia: inertia * norm * norm })
+    let cluster = renumber(&best.cluster, k);
+    Ok(Partition { sizes: sizes(&cluster, k), cluster, inertia: best.inertia })
 }
 
-/// One run to its rest; `None` when linfa finds none.
-fn run(
-    data: &DatasetBase<Array2<f64>, Array1<()>>,
-    k: usize,
-    init: KMeansInit<f64>,
-    rest: f64,
-    rng: &mut impl Rng,
-) -> Option<KMeans<f64, L2Dist>> {
-    // Each run continues the stream: linfa clones the generator it is given.
-    let seed: [u8; 32] = rng.r#gen();
-    let own = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::from_seed(seed);
-    let run = KMeans::params_with_rng(k, own).init_method(init).n_runs(1);
-    run.tolerance(rest).max_n_iterations(300).fit(data).ok()
+/// Samples as they are compared with means.
+struct Points {
+    /// One after another.
+    flat: Vec<f64>,
+    tiles: Tiles,
+    n: usize,
+    d: usize,
+}
+
+/// Where a run of Lloyd's algorithm came to rest.
+struct Run {
+    /// k means, one after another.
+    means: Vec<f64>,
+    cluster: Vec<usize>,
+    inertia: f64,
+}
+
+impl Points {
+    fn new(flat: Vec<f64>, d: usize) -> Self {
+        let n = flat.len() / d.max(1);
+        let tiles = Tiles::new(n, d, |i, j| flat[i * d + j]);
+        Self { flat, tiles, n, d }
+    }
+
+    fn point(&self, i: usize) -> &[f64] {
+        &self.flat[i * self.d..(i + 1) * self.d]
+    }
+
+    fn some(&self, which: &[usize]) -> Self {
+        Self::new(which.iter().flat_map(|&i| self.point(i)).copied().collect(), self.d)
+    }
+
+    /// k-means++ (Arthur and Vassilvitskii 2007): each mean a sample, drawn by its squared distance from those before.
+    fn seeds(&self, k: usize, rng: &mut impl Rng) -> Vec<f64> {
+        let mut means = self.point(rng.gen_range(0..self.n)).to_vec();
+        let mut nearest = vec![f64::INFINITY; self.n];
+        for _ in 1..k {
+            let last = means[means.len() - self.d..].to_vec();
+            let mut total = 0.0;
+            for (point, nearest) in self.flat.chunks_exact(self.d).zip(&mut nearest) {
+                *nearest = nearest.min(distance2(point, &last));
+                total += *nearest;
+            }
+            let mut left = rng.gen_range(0.0..1.0) * total;
+            let at = nearest.iter().position(|&d| {
+                left -= d;
+                left < 0.0
+            });
+            // Nothing is apart from the means there are: any sample will do.
+            means.extend_from_slice(self.point(at.unwrap_or(self.n - 1)));
+        }
+        means
+    }
+
+    /// Lloyd's algorithm from `means` until none moves further than `rest`. A mean that lost its samples stays.
+    fn lloyd(&self, mut means: Vec<f64>, rest: f64) -> Run {
+        let mut cluster = vec![0; self.n];
+        for _ in 0..ROUNDS {
+            let seen = self.tiles.nearest(&means, &mut cluster);
+            let mut moved: f64 = 0.0;
+            let sums = seen.sums.chunks_exact(self.d);
+            for ((mean, sum), &count) in means.chunks_exact_mut(self.d).zip(sums).zip(&seen.counts) {
+                if count > 0 {
+                    let own: Vec<f64> = sum.iter().map(|s| s / count as f64).collect();
+                    moved = moved.max(distance2(mean, &own));
+                    mean.copy_from_slice(&own);
+                }
+            }
+            if moved.sqrt() <= rest {
+                break;
+            }
+        }
+        let own = self.tiles.nearest(&means, &mut cluster);
+        let inertia = self.inertia(&cluster, &own);
+        Run { means, cluster, inertia }
+    }
+
+    /// Sum of squared distances to the means of the clusters as they are.
+    fn inertia(&self, cluster: &[usize], seen: &Sums) -> f64 {
+        let d = self.d;
+        let mean = |(i, sum): (usize, &f64)| sum / seen.counts[i / d].max(1) as f64;
+        let means: Vec<f64> = seen.sums.iter().enumerate().map(mean).collect();
+        let apart = |(point, &c): (&[f64], &usize)| distance2(point, &means[c * d..(c + 1) * d]);
+        self.flat.chunks_exact(d).zip(cluster).map(apart).sum()
+    }
+}
+
+fn distance2(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
 fn sizes(cluster: &[usize], k: usize) -> Vec<usize> {
@@ -117,23 +180,6 @@ fn renumber(cluster: &[usize], k: usize) -> Vec<usize> {
         rank[old] = new;
     }
     cluster.iter().map(|&c| rank[c]).collect()
-}
-
-/// Sum of squared distances to the means of the clusters as they are.
-fn inertia(samples: &Array2<f64>, cluster: &[usize], k: usize) -> f64 {
-    let mut means = Array2::<f64>::zeros((k, samples.ncols()));
-    for (row, &c) in samples.rows().into_iter().zip(cluster) {
-        let mut mean = means.row_mut(c);
-        mean += &row;
-    }
-    for (mut mean, &size) in means.rows_mut().into_iter().zip(&sizes(cluster, k)) {
-        mean /= size.max(1) as f64;
-    }
-    samples.rows().into_iter().zip(cluster).map(|(row, &c)| distance2(&row, &means.row(c))).sum()
-}
-
-fn distance2(a: &ndarray::ArrayView1<f64>, b: &ndarray::ArrayView1<f64>) -> f64 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
 /// A silhouette and what it rests on.
@@ -167,7 +213,7 @@ pub fn silhouette<E>(
         chosen.truncate(most);
         chosen.sort_unstable();
     }
-    let points = samples.select(Axis(0), &chosen);
+    let chosen_points = samples.select(Axis(0), &chosen);
     let cluster: Vec<usize> = chosen.iter().map(|&i| partition.cluster[i]).collect();
     let k = partition.sizes.len();
     let sizes = sizes(&cluster, k);
@@ -175,30 +221,42 @@ pub fn silhouette<E>(
     if sizes.iter().filter(|&&s| s > 0).count() < 2 {
         return Ok(done(0.0));
     }
-    // Sums of distances from each point to each cluster; every pair is measured once.
-    let d = points.ncols();
-    let flat: Vec<f64> = points.iter().copied().collect();
-    let point = |i: usize| &flat[i * d..(i + 1) * d];
-    let mut sums = vec![0.0; chosen.len() * k];
-    for i in 0..chosen.len() {
+    // By cluster, so that what is added up lies together; every pair is measured once.
+    let mut order: Vec<usize> = (0..chosen.len()).collect();
+    order.sort_by_key(|&i| cluster[i]);
+    let cluster: Vec<usize> = order.iter().map(|&i| cluster[i]).collect();
+    let columns: Vec<Vec<f64>> = chosen_points
+        .columns()
+        .into_iter()
+        .map(|column| order.iter().map(|&i| column[i]).collect())
+        .collect();
+    let ends: Vec<usize> = (0..k).map(|c| cluster.partition_point(|&own| own <= c)).collect();
+    let m = chosen.len();
+    // Sums of distances from each point to each cluster.
+    let mut sums = vec![vec![0.0; m]; k];
+    let mut distances = vec![0.0; m];
+    for i in 0..m {
         check()?;
-        let (row, own) = (point(i), cluster[i]);
-        for j in i + 1..chosen.len() {
-            let square: f64 = row.iter().zip(point(j)).map(|(x, y)| (x - y) * (x - y)).sum();
-            let distance = square.sqrt();
-            sums[i * k + cluster[j]] += distance;
-            sums[j * k + own] += distance;
+        let point: Vec<f64> = columns.iter().map(|column| column[i]).collect();
+        let others: Vec<&[f64]> = columns.iter().map(|column| &column[i + 1..]).collect();
+        let to = &mut distances[i + 1..];
+        points::distances(&point, &others, to);
+        each::add(&mut sums[cluster[i]][i + 1..], to);
+        let mut start = i + 1;
+        for (sums, &end) in sums.iter_mut().zip(&ends).filter(|(_, end)| **end > i + 1) {
+            sums[i] += points::total(&distances[start..end]);
+            start = end;
         }
     }
     let mut total = 0.0;
-    for (sums, &own) in sums.chunks_exact(k).zip(&cluster) {
+    for (i, &own) in cluster.iter().enumerate() {
         if sizes[own] < 2 {
             continue;
         }
-        let a = sums[own] / (sizes[own] - 1) as f64;
+        let a = sums[own][i] / (sizes[own] - 1) as f64;
         let b = (0..k)
             .filter(|&c| c != own && sizes[c] > 0)
-            .map(|c| sums[c] / sizes[c] as f64)
+            .map(|c| sums[c][i] / sizes[c] as f64)
             .fold(f64::INFINITY, f64::min);
         let widest = a.max(b);
         if widest > 0.0 {
@@ -212,7 +270,7 @@ pub fn silhouette<E>(
 mod tests {
     use super::*;
     use crate::math::rng::seeded;
-    use ndarray::array;
+    use ndarray::{Array2, array};
     use std::convert::Infallible;
 
     fn cluster(samples: &Array2<f64>, seed: u64) -> Partition {

@@ -1,15 +1,14 @@
 //! Exact nearest neighbours by blocked matrix products.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Slice};
+use laocoon_kernels::points::{self, Line};
+use laocoon_kernels::{Finish, Level, Matrix, Scratch};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 /// Rows of a block: its products with another block stay in the cache.
 const BLOCK: usize = 512;
 /// Candidates kept beyond k by the single-precision pass; their order is then found in double precision.
 const SPARE: usize = 6;
-/// Distances compared with their bounds at a time.
-const LANES: usize = 16;
-
 /// How far two rows are apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
@@ -44,11 +43,7 @@ pub struct Neighbours {
 ///
 /// # Errors
 /// What `check` returns.
-#[expect(
-    clippy::too_many_lines,
-    clippy::needless_bitwise_bool,
-    reason = "one pass over all pairs; lazy operators would keep the comparisons from being done side by side"
-)]
+#[expect(clippy::too_many_lines, reason = "one pass over all pairs")]
 pub fn nearest<E: Send>(
     samples: ArrayView2<f32>,
     k: usize,
@@ -78,12 +73,19 @@ pub fn nearest<E: Send>(
     let squares: Array1<f32> = rows.rows().into_iter().map(|r| r.dot(&r)).collect();
     let kept = (k + SPARE).min(n - 1);
     let bands: Vec<usize> = (0..n).step_by(BLOCK).collect();
+    let (d, flat) = (rows.ncols(), rows.as_slice().unwrap_or(&[]));
+    // Every block as the right side of a product, packed once.
+    let pack = |&from: &usize| {
+        let count = BLOCK.min(n - from);
+        Matrix::new(d, count, Level::best(), |k, column| flat[(from + column) * d + k])
+    };
+    let packed: Vec<Matrix<f32>> = bands.par_iter().map(pack).collect();
     let mut best = vec![Best::new(kept); n];
     // Bands are taken in turn, their blocks in parallel: each block of columns is written by one task.
     for &from in &bands {
         check()?;
         let to = (from + BLOCK).min(n);
-        let band = rows.slice_axis(Axis(0), Slice::from(from..to));
+        let band = &flat[from * d..to * d];
         let later: Vec<usize> = bands.iter().copied().filter(|&b| b >= from).collect();
         let (done, open) = best.split_at_mut(from);
         let _ = done;
@@ -104,16 +106,22 @@ pub fn nearest<E: Send>(
             .into_par_iter()
             .map(|(start, columns)| {
                 let end = (start + BLOCK).min(n);
-                let block = rows.slice_axis(Axis(0), Slice::from(start..end));
-                let products = band.dot(&block.t());
-                // Of a single column the product comes in the other order.
-                let products = products.as_standard_layout();
+                let width = end - start;
+                let mut products = vec![0.0f32; (to - from) * width];
+                packed[start / BLOCK].multiply(
+                    to - from,
+                    band,
+                    &mut products,
+                    &Finish::default(),
+                    &mut Scratch::default(),
+                );
                 // What is no better than what the earlier bands left is not even looked at: few are.
                 let mut mine: Vec<Best> = before.iter().map(|b| Best::below(kept, b.worst)).collect();
                 let others = &squares.as_slice().unwrap_or(&[])[start..end];
                 let mut bounds: Vec<f32> = columns.iter().map(|b| b.worst.0).collect();
-                for (i, line) in products.rows().into_iter().enumerate() {
-                    let (square, line) = (own_square[i], line.to_slice().unwrap_or(&[]));
+                let mut near = Vec::new();
+                for (i, line) in products.chunks_exact(width).enumerate() {
+                    let square = own_square[i];
                     if start == from {
                         for (j, (&product, &other)) in line.iter().zip(others).enumerate() {
                             if i != j {
@@ -122,20 +130,11 @@ pub fn nearest<E: Send>(
                         }
                         continue;
                     }
-                    for first in (0..line.len()).step_by(LANES) {
-                        let last = (first + LANES).min(line.len());
+                    let row = [square, mine[i].worst.0];
+                    points::near(Line { row, products: line, squares: others, bounds: &bounds }, &mut near);
+                    for &first in &near {
+                        let last = (first + points::LANES).min(width);
                         let (line, others) = (&line[first..last], &others[first..last]);
-                        let bound = mine[i].worst.0;
-                        let near = line.iter().zip(others).zip(&bounds[first..last]).fold(
-                            false,
-                            |near, ((&product, &other), &column)| {
-                                let distance = square + other - 2.0 * product;
-                                near | (distance <= bound) | (distance <= column)
-                            },
-                        );
-                        if !near {
-                            continue;
-                        }
                         for (j, (&product, &other)) in (first..last).zip(line.iter().zip(others)) {
                             let distance = square + other - 2.0 * product;
                             mine[i].offer(distance, (start + j) as u32);

@@ -1,8 +1,11 @@
 //! Principal components by `linfa-reduction`, made safe for any scale, width and rank.
 
 use super::svd;
+use laocoon_kernels::thin::{self, GROUP, THIN};
+use laocoon_kernels::{Level, each};
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
+use std::ops::Range;
 
 /// Why components could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -45,40 +48,116 @@ pub fn scores<E>(
 
 /// Above this smaller side [`sketched`] draws a subspace.
 const EXACT: usize = 96;
-/// Directions beyond the components wanted, and rounds of the subspace iteration.
+/// Directions beyond the components wanted, at least, and rounds of the subspace iteration.
 const SPARE: usize = 6;
 const ROUNDS: usize = 3;
+/// Numbers of rows worked on at a time: they stay in the second-level cache.
+const BLOCK: usize = 1 << 15;
 
-/// As [`scores`], for looking rather than for measuring: above 96 samples and features the components come from a seeded
-/// random subspace, sharpened by three rounds of the power iteration (Halko, Martinsson, Tropp 2011, algorithm 4.4), in single
-/// precision. Leading components that stand out are the exact ones to four digits; among equals any mixture may
-/// come. Takes samples in single precision, and centres them in place.
+/// As [`scores`] of the named rows of `values` (N×D, finite), for looking rather than for measuring: above 96 samples and
+/// features the components come from a seeded random subspace, sharpened by three rounds of the power iteration (Halko,
+/// Martinsson, Tropp 2011, algorithm 4.4), in single precision. Leading components that stand out are the exact ones to
+/// four digits; among equals any mixture may come. Of the rows only a block at a time is copied.
 ///
 /// # Errors
 /// As [`scores`].
-pub fn sketched<E>(
-    mut samples: Array2<f32>,
+pub fn sketched<'a, E>(
+    values: ArrayView2<'a, f32>,
+    members: &'a [usize],
     k: usize,
     rng: &mut impl Rng,
     check: impl Fn() -> Result<(), E>,
 ) -> Result<Array2<f64>, PcaError<E>> {
-    let (n, d) = samples.dim();
-    if n.min(d) <= EXACT.max(2 * (k + SPARE)) {
-        return scores(samples.mapv(f64::from).view(), k, rng, check);
+    let (n, d) = (members.len(), values.ncols());
+    if k + SPARE > THIN || n.min(d) <= EXACT.max(2 * THIN) {
+        return scores(values.select(Axis(0), members).mapv(f64::from).view(), k, rng, check);
     }
-    let Some(mean) = samples.mean_axis(Axis(0)) else { return Ok(Array2::zeros((n, 0))) };
-    samples -= &mean;
-    let centred = samples;
-    let mut basis = Array2::<f32>::from_shape_simple_fn((d, k + SPARE), || rng.gen_range(-1.0f32..1.0));
+    let rows = Rows::new(values, members);
+    let mut basis = Array2::<f32>::from_shape_simple_fn((d, THIN), || rng.gen_range(-1.0f32..1.0));
     for _ in 0..ROUNDS {
         check().map_err(PcaError::Stopped)?;
         orthonormal(&mut basis);
-        basis = centred.t().dot(&centred.dot(&basis));
+        basis = rows.squared(&basis);
     }
     orthonormal(&mut basis);
     // Principal components of the small matrix are those of the samples within the subspace.
-    let reduced = centred.dot(&basis).mapv(f64::from);
-    scores(reduced.view(), k, rng, check)
+    scores(rows.projected(&basis).view(), k, rng, check)
+}
+
+/// The rows of a class, centred a block at a time.
+struct Rows<'a> {
+    values: ArrayView2<'a, f32>,
+    members: &'a [usize],
+    mean: Vec<f32>,
+    /// Columns, filled up to whole groups.
+    depth: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(values: ArrayView2<'a, f32>, members: &'a [usize]) -> Self {
+        let mut sums = vec![0.0f64; values.ncols()];
+        for &i in members {
+            each::sums(values.row(i).as_standard_layout().as_slice().unwrap_or(&[]), &mut sums);
+        }
+        let n = members.len().max(1) as f64;
+        let mean = sums.into_iter().map(|sum| (sum / n) as f32).collect();
+        Self { values, members, mean, depth: values.ncols().next_multiple_of(THIN) }
+    }
+
+    /// Calls `f` with each block of centred rows, filled up with zeros, and its place among the members.
+    fn blocks(&self, mut f: impl FnMut(&[f32], Range<usize>)) {
+        let count = (BLOCK / self.depth).next_multiple_of(GROUP);
+        let mut block = vec![0.0f32; count * self.depth];
+        for (at, members) in self.members.chunks(count).enumerate() {
+            for (to, &i) in block.chunks_exact_mut(self.depth).zip(members) {
+                let row = self.values.row(i);
+                thin::less(row.as_standard_layout().as_slice().unwrap_or(&[]), &self.mean, to);
+            }
+            let whole = members.len().next_multiple_of(GROUP);
+            block[members.len() * self.depth..whole * self.depth].fill(0.0);
+            f(&block[..whole * self.depth], at * count..at * count + members.len());
+        }
+    }
+
+    /// Scores along the columns of `basis` (D×16), n×16.
+    fn projected(&self, basis: &Array2<f32>) -> Array2<f64> {
+        let basis = self.padded(basis);
+        let mut out = Array2::zeros((self.members.len(), THIN));
+        let mut scores = Vec::new();
+        self.blocks(|block, range| {
+            scores.resize(block.len() / self.depth * THIN, 0.0);
+            thin::project(self.depth, block, &basis, &mut scores, Level::best());
+            for (mut to, from) in out
+                .slice_axis_mut(Axis(0), range.into())
+                .rows_mut()
+                .into_iter()
+                .zip(scores.as_chunks::<THIN>().0)
+            {
+                to.iter_mut().zip(from).for_each(|(to, &x)| *to = f64::from(x));
+            }
+        });
+        out
+    }
+
+    /// `Xᵀ·X·basis` of the centred rows X, D×16.
+    fn squared(&self, basis: &Array2<f32>) -> Array2<f32> {
+        let basis = self.padded(basis);
+        let mut sums = vec![0.0f32; basis.len()];
+        let mut scores = Vec::new();
+        self.blocks(|block, _| {
+            scores.resize(block.len() / self.depth * THIN, 0.0);
+            thin::project(self.depth, block, &basis, &mut scores, Level::best());
+            thin::gather(self.depth, block, &scores, &mut sums, Level::best());
+        });
+        let d = self.values.ncols();
+        Array2::from_shape_fn((d, THIN), |(i, j)| sums[i * THIN + j])
+    }
+
+    fn padded(&self, basis: &Array2<f32>) -> Vec<f32> {
+        let mut all: Vec<f32> = basis.iter().copied().collect();
+        all.resize(self.depth * THIN, 0.0);
+        all
+    }
 }
 
 /// Columns made orthonormal, in double precision, twice (Gram and Schmidt); columns that vanish become 0.
@@ -215,7 +294,10 @@ mod tests {
             samples.row_mut(i).iter_mut().step_by(3).for_each(|x| *x += 40.0);
         }
         let narrow = samples.mapv(|x| x as f32);
-        let got = sketched(narrow, 5, &mut seeded(2, "pca", "sketch"), || Ok::<_, Infallible>(())).unwrap();
+        let all: Vec<usize> = (0..400).collect();
+        let got =
+            sketched(narrow.view(), &all, 5, &mut seeded(2, "pca", "sketch"), || Ok::<_, Infallible>(()))
+                .unwrap();
         let exact = of(&samples, 5);
         for i in 0..2 {
             let off = (&got.column(i) - &exact.column(i)).mapv(|x| x * x).sum().sqrt();
@@ -225,9 +307,13 @@ mod tests {
         }
         let spread = |m: &Array2<f64>| m.mapv(|x| x * x).sum();
         assert!(spread(&got) > 0.9 * spread(&exact) && spread(&got) < spread(&exact) * 1.000_001);
-        let flat = sketched(Array2::<f32>::ones((200, 150)), 5, &mut seeded(2, "pca", "flat"), || {
-            Ok::<_, Infallible>(())
-        });
+        let flat = sketched(
+            Array2::<f32>::ones((200, 150)).view(),
+            &all[..200],
+            5,
+            &mut seeded(2, "pca", "flat"),
+            || Ok::<_, Infallible>(()),
+        );
         assert!(flat.unwrap().iter().all(|x| x.is_finite()));
     }
 

@@ -3,7 +3,7 @@
 
 use super::all;
 use crate::detect::fixture;
-use crate::evidence::dataset::Pixels;
+use crate::evidence::dataset::{Pixels, Probabilities};
 use crate::evidence::{DataSet, InputSpec, Limits, Role};
 use crate::jobs::guarded;
 use crate::network::op::{Linear, Op, View};
@@ -93,7 +93,8 @@ fn set(samples: Samples) -> DataSet {
     }
     let labels = (0..n).map(|i| if samples == Samples::OneClass { 0 } else { i % CLASSES }).collect();
     let third = 1.0 / CLASSES as f64;
-    let probs = (samples == Samples::AllEqual).then(|| Array2::from_elem((n, CLASSES), third));
+    let probs =
+        (samples == Samples::AllEqual).then(|| Probabilities::F64(Array2::from_elem((n, CLASSES), third)));
     DataSet {
         images: Some(Pixels::F32(images)),
         labels,

@@ -342,8 +342,8 @@ fn neighbours_agree_with_the_recorded_ones() {
     }
 }
 
-/// Which samples of every zoo case are listed, and how all are ranked. Prints the table; holds the medians to what the
-/// list promises.
+/// Which samples of every zoo case are listed, and how all are ranked. Prints the table, and writes it to the file that
+/// `LAOCOON_SAMPLES` names (docs/samples.md); holds the medians to what the list promises.
 #[test]
 #[ignore = "minutes: LAOCOON_SHARED=… cargo test --release --test it poisoned_samples_of_the_zoo -- --ignored --nocapture"]
 fn poisoned_samples_of_the_zoo() {
@@ -351,6 +351,7 @@ fn poisoned_samples_of_the_zoo() {
     use laocoon::evidence::Limits;
     let external = ["external/xd1", "external/xd2", "external/xd3", "external/xd4"];
     let (mut areas, mut precisions, mut recalls) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rows = String::new();
     for id in ZOO.iter().chain(&external) {
         let Some(path) = shared::path(&format!("zoo/{id}/case.toml")) else { return };
         let truth = shared::json(&format!("zoo/{id}/truth.json")).unwrap();
@@ -374,6 +375,12 @@ fn poisoned_samples_of_the_zoo() {
         let hits = listed.iter().filter(|i| planted.contains(i)).count() as f64;
         if planted.is_empty() {
             println!("{id:14} clean: {} listed, {}", listed.len(), got.verdict.name());
+            rows += &format!(
+                "| {id} | {} | 0 | {} | | | | {} |\n",
+                labels.len(),
+                listed.len(),
+                got.verdict.name()
+            );
             assert!(listed.len() * 100 <= labels.len() && got.findings.is_empty(), "{id}: {}", got.summary);
             continue;
         }
@@ -385,11 +392,30 @@ fn poisoned_samples_of_the_zoo() {
             planted.len(),
             got.summary
         );
+        rows += &format!(
+            "| {id} | {} | {} | {} | {area:.4} | {precision:.3} | {recall:.3} | {} |\n",
+            labels.len(),
+            planted.len(),
+            listed.len(),
+            got.verdict.name()
+        );
         areas.push(area);
         precisions.push(precision);
         recalls.push(recall);
     }
     let middle = |v: &[f64]| laocoon::math::robust::median(v).unwrap();
+    if let Ok(page) = std::env::var("LAOCOON_SAMPLES") {
+        let medians = format!(
+            "| median | | | | {:.4} | {:.3} | {:.3} | |\n",
+            middle(&areas),
+            middle(&precisions),
+            middle(&recalls)
+        );
+        let text = std::fs::read_to_string(&page).unwrap();
+        let head = text.split("<!-- made -->").next().unwrap();
+        let columns = "| case | samples | planted | listed | ROC-AUC | precision | recall | verdict |\n|---|---|---|---|---|---|---|---|\n";
+        std::fs::write(&page, format!("{head}<!-- made -->\n{columns}{rows}{medians}")).unwrap();
+    }
     println!(
         "medians: AUC {:.4}, precision {:.3}, recall {:.3}",
         middle(&areas),

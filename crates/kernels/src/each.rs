@@ -32,7 +32,7 @@ impl<T: Real> Task<T> for MulAdd<'_, T> {
     }
 }
 
-fn go<T: Real>(f: impl FnOnce()) {
+pub(crate) fn go<T: Real>(f: impl FnOnce()) {
     dispatch::<T>(Level::best(), Loop(f));
 }
 

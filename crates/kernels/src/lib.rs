@@ -15,8 +15,10 @@ mod lanes;
 mod level;
 mod matrix;
 pub mod order;
+pub mod points;
 pub mod pool;
 mod product;
+pub mod thin;
 
 pub use conv::Conv;
 pub use lanes::Real;

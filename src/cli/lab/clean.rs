@@ -18,6 +18,11 @@ use ndarray::{Ix2, Ix3};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// Points of accuracy that may be lost without a word.
+const MOST_LOST: f64 = 2.0;
+/// A trigger that works on so many is not gone.
+const STILL: f64 = 0.1;
+
 /// `lab clean CASE --session DIR --out DIR`.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
@@ -29,9 +34,9 @@ pub struct CleanArgs {
     /// Instead of a session's list: a JSON array of sample indices.
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
-    /// How the network is made anew.
-    #[arg(long, value_enum, default_value_t = MethodArg::Retrain)]
-    method: MethodArg,
+    /// How the network is made anew [default: unlearn where there is a trigger, else retrain].
+    #[arg(long, value_enum)]
+    method: Option<MethodArg>,
     /// Images with the trigger on, under their true labels, to measure its success on.
     #[arg(long, value_name = "PATH", requires = "target")]
     stamped: Option<PathBuf>,
@@ -89,7 +94,10 @@ pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
         (None, Some((stamp, _))) => Some(stamp.stamped(&fresh, &(0..fresh.len()).collect::<Vec<_>>())?),
         (None, None) => None,
     };
-    let how = match (args.method, found) {
+    // Training from the start removes what the samples planted, but keeps the accuracy only where the whole set is at
+    // hand; a trigger can be unlearnt with a part of it.
+    let chosen = args.method.unwrap_or(if found.is_some() { MethodArg::Unlearn } else { MethodArg::Retrain });
+    let how = match (chosen, found) {
         (MethodArg::Retrain, _) => Cleaning::Retrain(None),
         (MethodArg::FineTune, _) => Cleaning::FineTune,
         (MethodArg::Unlearn, Some((stamp, _))) => Cleaning::Unlearn(stamp),
@@ -97,8 +105,7 @@ pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
             return Err(Usage("to unlearn, the session must have a trigger (refine-trigger)".into()).into());
         }
     };
-    let recipe: Recipe = serde_json::from_value(Value::Object(table(None, &args.set)?))
-        .map_err(|e| Usage(format!("training: {e}")))?;
+    let recipe = recipe(chosen, &args.set)?;
     let (rest, manifest) = quarantine(&train, &indices)?;
     say(&format!("{} of {} samples set aside", manifest.quarantined.len(), manifest.samples));
     let model = clean(&suspect, &rest, &how, &recipe, args.seed, &mut watch())?;
@@ -107,7 +114,10 @@ pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
     for (when, t) in [("before", before), ("after", after)] {
         say(&format!("{when}: {}", told(&t)));
     }
-    let report = json!({"notice": NOTICE, "method": format!("{:?}", args.method).to_lowercase(), "seed": args.seed,
+    for doubt in doubts(chosen, &before, &after) {
+        say(&doubt);
+    }
+    let report = json!({"notice": NOTICE, "method": format!("{chosen:?}").to_lowercase(), "seed": args.seed,
         "recipe": recipe, "quarantined": manifest.quarantined.len(), "target": goal, "before": before, "after": after});
     let text = CaseText {
         id: &format!("{}-cleaned", case.id),
@@ -128,6 +138,34 @@ pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
     deliver(&args.out, &files)?;
     say("scan the new case and compare: laocoon diff SESSION SESSION");
     Ok(Exit::Pass)
+}
+
+/// Settings of the training: those of the method, with the user's over them.
+fn recipe(method: MethodArg, settings: &[String]) -> anyhow::Result<Recipe> {
+    let usual = if method == MethodArg::Retrain { Recipe::default() } else { Recipe::going_on() };
+    let mut all = serde_json::to_value(usual)?;
+    if let Value::Object(all) = &mut all {
+        all.extend(table(None, settings)?);
+    }
+    Ok(serde_json::from_value(all).map_err(|e| Usage(format!("training: {e}")))?)
+}
+
+/// What is not as it should be after the clean-up, and what to try.
+fn doubts(method: MethodArg, before: &Tested, after: &Tested) -> Vec<String> {
+    let mut out = Vec::new();
+    let lost = 100.0 * (before.clean_accuracy.value - after.clean_accuracy.value);
+    if lost > MOST_LOST {
+        let why = if method == MethodArg::Retrain {
+            "was the whole training set at hand? With a trigger, --method unlearn keeps more"
+        } else {
+            "try a lower rate (--set rate=…)"
+        };
+        out.push(format!("the clean accuracy fell by {lost:.1} points: {why}"));
+    }
+    if after.trigger_success.is_some_and(|s| s.value >= STILL) {
+        out.push("the trigger still works: try more epochs (--set epochs=…), or a longer list".to_owned());
+    }
+    out
 }
 
 fn told(t: &Tested) -> String {

@@ -15,6 +15,12 @@ const MISSING: f64 = 2.0;
 /// Rows worked on at a time, whatever the number of cores.
 const CHUNK: usize = 4096;
 
+/// Probabilities come in single or double precision; they are worked with in double.
+pub trait Probability: Copy + Into<f64> + Send + Sync {}
+
+impl Probability for f32 {}
+impl Probability for f64 {}
+
 /// Which samples are label issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
@@ -102,11 +108,11 @@ pub struct Confident {
 }
 
 /// Counts over probabilities (N×K, each row summing to 1) and labels (all below K).
-pub fn study(probabilities: ArrayView2<f64>, labels: &[usize]) -> Confident {
+pub fn study<P: Probability>(probabilities: ArrayView2<P>, labels: &[usize]) -> Confident {
     let (n, k) = probabilities.dim();
     let (mut sums, mut counts) = (vec![0.0; k], vec![0usize; k]);
     for (row, &label) in probabilities.rows().into_iter().zip(labels) {
-        sums[label] += row[label];
+        sums[label] += row[label].into();
         counts[label] += 1;
     }
     let threshold = |(sum, &count): (&f64, &usize)| {
@@ -134,10 +140,11 @@ pub fn study(probabilities: ArrayView2<f64>, labels: &[usize]) -> Confident {
 }
 
 /// The class a row is confidently counted for, and whether its label is the most probable.
-fn confident(row: ArrayView1<f64>, label: usize, thresholds: &[f64]) -> (Option<usize>, bool) {
+fn confident<P: Probability>(row: ArrayView1<P>, label: usize, thresholds: &[f64]) -> (Option<usize>, bool) {
     let (mut bins, mut first, mut top) = (0, None, (0, f64::NEG_INFINITY));
     let (mut near, mut near_at) = (f64::NEG_INFINITY, 0);
     for (k, (&p, &t)) in row.iter().zip(thresholds).enumerate() {
+        let p: f64 = p.into();
         if p >= t - SLACK {
             bins += 1;
             first = first.or(Some(k));
@@ -212,8 +219,8 @@ fn prune_counts(calibrated: &Array2<i64>, share: f64) -> Array2<i64> {
 }
 
 /// Indices of label issues, ascending. `share` (0..=1) of the estimated noise for the pruning filters.
-pub fn issues(
-    probabilities: ArrayView2<f64>,
+pub fn issues<P: Probability>(
+    probabilities: ArrayView2<P>,
     labels: &[usize],
     confident: &Confident,
     filter: Filter,
@@ -259,18 +266,28 @@ fn members(labels: &[usize], k: usize) -> Vec<Vec<usize>> {
 }
 
 /// For each class the least self-confident, as many as are not on the diagonal.
-fn by_class(p: ArrayView2<f64>, labels: &[usize], confident: &Confident, share: f64) -> Vec<usize> {
+fn by_class<P: Probability>(
+    p: ArrayView2<P>,
+    labels: &[usize],
+    confident: &Confident,
+    share: f64,
+) -> Vec<usize> {
     let counts = prune_counts(&confident.calibrated, share);
     let pick = |(k, members): (usize, Vec<usize>)| {
         let size = members.len();
         let wrong = (size as i64 - counts[[k, k]]).max(0) as usize;
-        if size > 1 { take_least(members, wrong, &|i| p[[i, k]]) } else { Vec::new() }
+        if size > 1 { take_least(members, wrong, &|i| p[[i, k]].into()) } else { Vec::new() }
     };
     members(labels, p.ncols()).into_par_iter().enumerate().map(pick).collect::<Vec<_>>().concat()
 }
 
 /// For each given class and each other, the largest margins.
-fn by_rate(p: ArrayView2<f64>, labels: &[usize], confident: &Confident, share: f64) -> Vec<usize> {
+fn by_rate<P: Probability>(
+    p: ArrayView2<P>,
+    labels: &[usize],
+    confident: &Confident,
+    share: f64,
+) -> Vec<usize> {
     let counts = prune_counts(&confident.calibrated, share);
     let pick = |(k, members): (usize, Vec<usize>)| {
         let mut out = Vec::new();
@@ -280,7 +297,7 @@ fn by_rate(p: ArrayView2<f64>, labels: &[usize], confident: &Confident, share: f
         for j in (0..counts.nrows()).filter(|&j| j != k && members.len() > 1) {
             let wanted = counts[[j, k]].max(0) as usize;
             if wanted > 0 {
-                let margin = |i: usize| p[[i, k]] - p[[i, j]];
+                let margin = |i: usize| -> f64 { p[[i, k]].into() - p[[i, j]].into() };
                 let ahead: Vec<usize> = contrary.iter().copied().filter(|&i| margin(i) < -SLACK).collect();
                 let among = if ahead.len() >= wanted { ahead } else { members.clone() };
                 out.extend(take_least(among, wanted, &margin));
@@ -302,20 +319,21 @@ fn take_least(which: Vec<usize>, count: usize, value: &dyn Fn(usize) -> f64) -> 
 }
 
 /// A score per label; 1 where K is 1.
-pub fn quality(probabilities: ArrayView2<f64>, labels: &[usize], quality: Quality) -> Vec<f64> {
+pub fn quality<P: Probability>(probabilities: ArrayView2<P>, labels: &[usize], quality: Quality) -> Vec<f64> {
     let ln_k = (probabilities.ncols() as f64).ln();
     let one = |i: usize| {
         let (row, label) = (probabilities.row(i), labels[i]);
-        let own = row[label];
+        let own: f64 = row[label].into();
         match quality {
             Quality::SelfConfidence => own,
             Quality::NormalizedMargin => {
-                let other = row.iter().enumerate().filter(|(k, _)| *k != label).map(|(_, &p)| p);
+                let other = row.iter().enumerate().filter(|(k, _)| *k != label).map(|(_, &p)| p.into());
                 let other = other.fold(f64::NEG_INFINITY, f64::max);
                 if other.is_finite() { f64::midpoint(own - other, 1.0) } else { 1.0 }
             }
             Quality::ConfidenceWeightedEntropy => {
-                let entropy: f64 = row.iter().filter(|&&p| p > 0.0).map(|&p| -p * p.ln()).sum();
+                let wide = row.iter().map(|&p| -> f64 { p.into() });
+                let entropy: f64 = wide.filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum();
                 let normal = if ln_k > 0.0 { entropy / ln_k } else { 0.0 };
                 let weighted = normal / own.max(SLACK);
                 (weighted + 1.0).ln() / weighted.max(SLACK)
@@ -327,9 +345,9 @@ pub fn quality(probabilities: ArrayView2<f64>, labels: &[usize], quality: Qualit
 }
 
 /// Probabilities less the class thresholds, shifted above 0 and normalised: accounts for uneven classes.
-pub fn adjusted(probabilities: ArrayView2<f64>, thresholds: &[f64]) -> Array2<f64> {
+pub fn adjusted<P: Probability>(probabilities: ArrayView2<P>, thresholds: &[f64]) -> Array2<f64> {
     let largest = thresholds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut out = probabilities.to_owned();
+    let mut out = probabilities.mapv(Into::into);
     for mut row in out.rows_mut() {
         row.iter_mut().zip(thresholds).for_each(|(p, t)| *p = *p - t + largest);
         let sum = row.sum();
@@ -378,7 +396,8 @@ mod tests {
         let c = study(p.view(), &[0, 0]);
         assert_eq!(c.thresholds[1..], [MISSING, MISSING]);
         assert!(issues(p.view(), &[0, 0], &c, Filter::PruneByNoiseRate, 1.0).is_empty());
-        let none = study(Array2::zeros((0, 3)).view(), &[]);
-        assert!(issues(Array2::zeros((0, 3)).view(), &[], &none, Filter::Both, 1.0).is_empty());
+        let nothing = Array2::<f64>::zeros((0, 3));
+        let none = study(nothing.view(), &[]);
+        assert!(issues(nothing.view(), &[], &none, Filter::Both, 1.0).is_empty());
     }
 }

@@ -9,14 +9,15 @@ use super::classes;
 use super::features::Request;
 use super::params::Params;
 use crate::evidence::DataSet;
+use crate::evidence::dataset::Probabilities;
 use crate::figure::{Bar, Body, Figure};
 use crate::math::stats::fisher_greater;
 use crate::procedure::{
     About, Case, Concern, Confidence, Context, Cost, Finding, Outcome, Phase, Plan, Procedure, Severity,
     Skip, Stop, Tensor, Verdict, number,
 };
-use confident::{Confident, Filter, Quality};
-use ndarray::{Array1, Array2};
+use confident::{Confident, Filter, Probability, Quality};
+use ndarray::{Array1, Array2, ArrayView2};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -72,21 +73,20 @@ impl Choice {
 }
 
 /// Probabilities given with the data set, when they fit its labels.
-fn given(set: &DataSet, classes: usize) -> Result<Option<&Array2<f64>>, Skip> {
+fn given(set: &DataSet, classes: usize) -> Result<Option<&Probabilities>, Skip> {
     let Some(p) = &set.pred_probs else { return Ok(None) };
-    if p.nrows() != set.len() || p.ncols() < classes {
+    let (rows, columns) = p.dim();
+    if rows != set.len() || columns < classes {
         return Err(Skip(format!(
-            "predicted probabilities are {}×{}, for {} samples and labels up to {}",
-            p.nrows(),
-            p.ncols(),
+            "predicted probabilities are {rows}×{columns}, for {} samples and labels up to {}",
             set.len(),
             classes.saturating_sub(1)
         )));
     }
-    let bad = |row: &ndarray::ArrayView1<f64>| {
-        row.iter().any(|x| !(0.0..=1.0).contains(x)) || (row.sum() - 1.0).abs() > 1e-3
+    let bad = |row: &[f64]| {
+        row.iter().any(|x| !(0.0..=1.0).contains(x)) || (row.iter().sum::<f64>() - 1.0).abs() > 1e-3
     };
-    match p.rows().into_iter().position(|row| bad(&row)) {
+    match p.first_row(bad) {
         Some(at) => {
             Err(Skip(format!("predicted probabilities of sample {at} are not numbers in 0..1 with sum 1")))
         }
@@ -96,7 +96,7 @@ fn given(set: &DataSet, classes: usize) -> Result<Option<&Array2<f64>>, Skip> {
 
 /// What the probabilities come from.
 enum Source<'a> {
-    Given(&'a Array2<f64>, &'a DataSet, String),
+    Given(&'a Probabilities, &'a DataSet, String),
     Taught(Request<'a>),
 }
 
@@ -158,37 +158,56 @@ impl Procedure for LabelIssues {
         let choice = Choice::of(&params).map_err(Stop::failed)?;
         let source = Source::of(case, &params).map_err(Stop::failed)?;
         cx.step(0, plan.units)?;
-        let (p, labels, origin) = match &source {
-            Source::Given(p, set, _) => ((*p).clone(), &set.labels, "given with the data set".to_owned()),
+        let (looked, labels, origin) = match &source {
+            Source::Given(p, set, _) => {
+                let looked = match p {
+                    Probabilities::F32(p) => Looked::at(p.view(), &set.labels, &choice),
+                    Probabilities::F64(p) => Looked::at(p.view(), &set.labels, &choice),
+                };
+                (looked, &set.labels, "given with the data set".to_owned())
+            }
             Source::Taught(request) => {
                 let features = request.load(case, request.data, cx, 0, plan.units)?;
                 let labels = &request.data.set.labels;
                 let p = head::out_of_sample(features.values.view(), labels, request.classes, cx)?;
                 let origin = format!("a softmax classifier on {}, in {} folds", features.source, head::FOLDS);
-                (p, labels, origin)
+                (Looked::at(p.view(), labels, &choice), labels, origin)
             }
         };
-        let confident = confident::study(p.view(), labels);
-        let mut issues = confident::issues(p.view(), labels, &confident, choice.filter, choice.share);
-        let quality = confident::quality(p.view(), labels, choice.rank_by);
-        issues.sort_by(|&a, &b| quality[a].total_cmp(&quality[b]).then(a.cmp(&b)));
         cx.step(plan.units, plan.units)?;
         let taught = matches!(source, Source::Taught(_));
-        Ok(outcome(case, plan, labels, &confident, &issues, &quality, &origin, taught))
+        Ok(outcome(case, plan, labels, &looked, &origin, taught))
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one result, gathered once")]
+/// What confident learning says of a set.
+struct Looked {
+    confident: Confident,
+    /// Samples whose label is an issue, the worst first.
+    issues: Vec<usize>,
+    /// A score for every label.
+    quality: Vec<f64>,
+}
+
+impl Looked {
+    fn at<P: Probability>(p: ArrayView2<P>, labels: &[usize], choice: &Choice) -> Self {
+        let confident = confident::study(p, labels);
+        let mut issues = confident::issues(p, labels, &confident, choice.filter, choice.share);
+        let quality = confident::quality(p, labels, choice.rank_by);
+        issues.sort_by(|&a, &b| quality[a].total_cmp(&quality[b]).then(a.cmp(&b)));
+        Self { confident, issues, quality }
+    }
+}
+
 fn outcome(
     case: &Case,
     plan: &Plan,
     labels: &[usize],
-    confident: &Confident,
-    issues: &[usize],
-    quality: &[f64],
+    looked: &Looked,
     origin: &str,
     taught: bool,
 ) -> Outcome {
+    let Looked { confident, issues, quality } = looked;
     let (n, k) = (labels.len(), confident.thresholds.len());
     let (mut per_class, mut sizes) = (vec![0usize; k], vec![0usize; k]);
     for &i in issues {

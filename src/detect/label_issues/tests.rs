@@ -41,7 +41,7 @@ fn given_probabilities_are_used_and_checked() {
     let set = Arc::make_mut(&mut with.data[0].set);
     let mut p = Array2::from_elem((300, 3), 0.1);
     (0..300).for_each(|i| p[[i, if i == 7 { 0 } else { i % 3 }]] = 0.8);
-    set.pred_probs = Some(p.clone());
+    set.pred_probs = Some(Probabilities::F64(p.clone()));
     let got = fixture::run(&LABEL_ISSUES, &with, 0);
     assert_eq!(issues(&got), [7]);
     assert!(got.limits.contains("given with the data set"));
@@ -54,10 +54,11 @@ fn given_probabilities_are_used_and_checked() {
     for (at, bad) in [(5, f64::NAN), (6, 0.9), (8, -0.1)] {
         let mut broken = p.clone();
         broken[[at, 1]] = bad;
-        Arc::make_mut(&mut with.data[0].set).pred_probs = Some(broken);
+        Arc::make_mut(&mut with.data[0].set).pred_probs = Some(Probabilities::F64(broken));
         assert!(LABEL_ISSUES.plan(&with).unwrap_err().0.contains(&format!("sample {at}")));
     }
-    Arc::make_mut(&mut with.data[0].set).pred_probs = Some(p.select(ndarray::Axis(1), &[0, 1]));
+    Arc::make_mut(&mut with.data[0].set).pred_probs =
+        Some(Probabilities::F64(p.select(ndarray::Axis(1), &[0, 1])));
     assert!(LABEL_ISSUES.plan(&with).unwrap_err().0.contains("300×2"));
 }
 

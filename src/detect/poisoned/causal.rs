@@ -64,6 +64,25 @@ pub fn shared(members: &Array4<f32>, control: &Array4<f32>, clean: &Array4<f32>)
     Shared { mask, colour: own.mapv(|(m, _)| m), residual }
 }
 
+/// A pixel has the colour that members share when every channel is as near (unit pixels).
+const ALIKE: f32 = 0.1;
+
+/// The control without images that bear everything that members share at the same place: a list misses some, and where the
+/// label has few others, they would be the control. All of it where nothing is shared, or everything bears it.
+pub fn unlike(members: &Array4<f32>, control: Array4<f32>) -> Array4<f32> {
+    let own = medians(members);
+    let (c, h, w) = own.dim();
+    let steady: Vec<(usize, usize)> = (0..h * w)
+        .map(|p| (p / w, p % w))
+        .filter(|&(y, x)| (0..c).all(|k| own[[k, y, x]].1 <= STEADY))
+        .collect();
+    let bears = |image: ArrayView3<f32>| {
+        steady.iter().all(|&(y, x)| (0..c).all(|k| (image[[k, y, x]] - own[[k, y, x]].0).abs() <= ALIKE))
+    };
+    let kept: Vec<usize> = (0..control.dim().0).filter(|&i| !bears(control.index_axis(Axis(0), i))).collect();
+    if steady.is_empty() || kept.is_empty() { control } else { control.select(Axis(0), &kept) }
+}
+
 /// Median and median absolute deviation of every pixel.
 fn medians(images: &Array4<f32>) -> Array3<(f32, f32)> {
     let (_, c, h, w) = images.dim();

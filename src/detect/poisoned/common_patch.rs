@@ -116,7 +116,8 @@ impl Procedure for CommonPatch {
             of.sort_unstable();
             data.set.unit(&of).ok_or_else(|| Stop::failed("the data set has no images"))
         };
-        let (own, other) = (pick(&list, "listed")?, pick(&rest, "rest")?);
+        let own = pick(&list, "listed")?;
+        let other = causal::unlike(&own, pick(&rest, "rest")?);
         cx.step(plan.units - 2, plan.units)?;
         let shared = causal::shared(&own, &other, &pool.images);
         let carriers: Vec<usize> = pool

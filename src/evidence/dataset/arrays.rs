@@ -1,10 +1,11 @@
 //! Named arrays to a data set: which axis is which, scales, counts that must agree.
 
-use super::{DataSet, Expect, Pixels, extent};
+use super::{DataSet, Expect, Pixels, Probabilities, extent};
 use crate::evidence::array::labels;
 use crate::evidence::limits::cap;
 use crate::evidence::{EvidenceError, Limits, RawArray};
 use ndarray::{Array4, ArrayD, Axis, Ix1, Ix2, Ix4};
+use safetensors::Dtype;
 use std::path::Path;
 
 /// The arrays of the contract.
@@ -29,9 +30,15 @@ pub(super) fn assemble<'a>(
         set.activations = Some(flat);
     }
     if let Some(array) = get("pred_probs") {
-        let probs = array.to_f64()?.into_dimensionality::<Ix2>();
-        let probs = probs.map_err(|_| array.error("data.shape", "predicted probabilities must be N×K"))?;
-        if let Some(row) = probs.outer_iter().position(|r| r.iter().any(|p| !(0.0..=1.000_001).contains(p))) {
+        let shape = |_| array.error("data.shape", "predicted probabilities must be N×K");
+        // Every number of 32 bits or fewer is kept in 32.
+        let probs = match array.dtype {
+            Dtype::F32 | Dtype::F16 | Dtype::BF16 => {
+                Probabilities::F32(array.to_f32()?.into_dimensionality::<Ix2>().map_err(shape)?)
+            }
+            _ => Probabilities::F64(array.to_f64()?.into_dimensionality::<Ix2>().map_err(shape)?),
+        };
+        if let Some(row) = probs.first_row(|row| row.iter().any(|p| !(0.0..=1.000_001).contains(p))) {
             return Err(array.error("data.range", format!("row {row} has a value outside 0..1")));
         }
         set.pred_probs = Some(probs);
@@ -66,7 +73,7 @@ pub(super) fn check_counts(path: &Path, set: &DataSet, limits: &Limits) -> Resul
     let counts = [
         ("labels", (!set.labels.is_empty()).then_some(set.labels.len())),
         ("activations", set.activations.as_ref().map(ndarray::ArrayBase::nrows)),
-        ("pred_probs", set.pred_probs.as_ref().map(ndarray::ArrayBase::nrows)),
+        ("pred_probs", set.pred_probs.as_ref().map(|p| p.dim().0)),
         ("groups", set.groups.as_ref().map(ndarray::ArrayBase::len)),
     ];
     let what = if set.images.is_some() { "images" } else { "samples" };
@@ -104,7 +111,7 @@ fn pixels(array: &RawArray, expect: &Expect, limits: &Limits) -> Result<Pixels, 
         return Err(array.error("data.empty", format!("shape {:?}: the images have no pixels", array.shape)));
     }
     match array.dtype {
-        safetensors::Dtype::U8 => Ok(Pixels::U8(order(array, array.to_u8()?, shape, layout)?)),
+        Dtype::U8 => Ok(Pixels::U8(order(array, array.to_u8()?, shape, layout)?)),
         _ if array.is_float() => {
             let images = order(array, array.to_f32()?, shape, layout)?;
             Ok(Pixels::F32(unit(array, images, expect.range)?))

@@ -58,6 +58,41 @@ pub enum Pixels {
     F32(Array4<f32>),
 }
 
+/// Predicted probabilities as stored, N×K.
+#[derive(Debug, Clone)]
+pub enum Probabilities {
+    /// In single precision: half the memory.
+    F32(Array2<f32>),
+    /// In double precision.
+    F64(Array2<f64>),
+}
+
+impl Probabilities {
+    /// Samples and classes.
+    pub fn dim(&self) -> (usize, usize) {
+        match self {
+            Self::F32(p) => p.dim(),
+            Self::F64(p) => p.dim(),
+        }
+    }
+
+    /// The first row for which `bad` holds, given in double precision.
+    pub fn first_row(&self, bad: impl Fn(&[f64]) -> bool) -> Option<usize> {
+        fn first<T: Copy + Into<f64>>(p: &Array2<T>, bad: impl Fn(&[f64]) -> bool) -> Option<usize> {
+            let mut wide = Vec::with_capacity(p.ncols());
+            p.outer_iter().position(|row| {
+                wide.clear();
+                wide.extend(row.iter().map(|&x| -> f64 { x.into() }));
+                bad(&wide)
+            })
+        }
+        match self {
+            Self::F32(p) => first(p, bad),
+            Self::F64(p) => first(p, bad),
+        }
+    }
+}
+
 /// Samples in order.
 #[derive(Debug, Clone, Default)]
 pub struct DataSet {
@@ -68,7 +103,7 @@ pub struct DataSet {
     /// Activations recorded elsewhere, N×D.
     pub activations: Option<Array2<f32>>,
     /// Out-of-sample predicted probabilities, N×K.
-    pub pred_probs: Option<Array2<f64>>,
+    pub pred_probs: Option<Probabilities>,
     /// Group of each sample (video track, source).
     pub groups: Option<Array1<i64>>,
     /// File name of each sample, when each was a file; else empty.
@@ -158,7 +193,7 @@ impl DataSet {
             parts.push(format!("activations {}×{}", thousands(a.nrows()), a.ncols()));
         }
         if let Some(p) = &self.pred_probs {
-            parts.push(format!("predicted probabilities {}×{}", thousands(p.nrows()), p.ncols()));
+            parts.push(format!("predicted probabilities {}×{}", thousands(p.dim().0), p.dim().1));
         }
         if self.groups.is_some() {
             parts.push("groups".to_owned());

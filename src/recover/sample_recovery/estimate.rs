@@ -216,6 +216,7 @@ pub fn residual(m: Material, gain: f32) -> Guess {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::poisoned::causal;
     use rand::Rng;
 
     fn pictures(n: usize, seed: u64) -> Array4<f32> {
@@ -275,6 +276,31 @@ mod tests {
         let got = patch(Material { own: &own, rest: &rest, clean: &clean, shared: &shared }).unwrap();
         assert_eq!((got.kind, &got.facts["pixels"]), ("patch", &json!(1)));
         assert_eq!(got.facts["rows"], json!([15, 15]));
+    }
+
+    #[test]
+    fn what_a_list_has_missed_is_no_control() {
+        // The label has few others, and most of the rest is planted too.
+        let at = |i: usize| (12..15).contains(&i);
+        let planted = |mut images: Array4<f32>| {
+            images
+                .indexed_iter_mut()
+                .filter(|((_, _, y, x), _)| at(*y) && at(*x))
+                .for_each(|(_, v)| *v = 1.0);
+            images
+        };
+        let rest =
+            ndarray::concatenate(Axis(0), &[pictures(5, 7).view(), planted(pictures(10, 8)).view()]).unwrap();
+        let (own, clean) = (planted(pictures(80, 6)), pictures(60, 9));
+        let guess = |rest: &Array4<f32>| {
+            let shared = causal::shared(&own, rest, &clean);
+            patch(Material { own: &own, rest, clean: &clean, shared: &shared })
+        };
+        assert!(guess(&rest).is_none(), "the rest shows the patch as well");
+        let control = causal::unlike(&own, rest);
+        assert_eq!(control.dim().0, 5);
+        assert_eq!(guess(&control).unwrap().facts["pixels"], json!(9));
+        assert_eq!(causal::unlike(&own, own.clone()), own, "where nothing else is left, it stays");
     }
 
     #[test]

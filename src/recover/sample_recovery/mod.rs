@@ -151,7 +151,8 @@ impl Procedure for SampleRecovery {
             of.sort_unstable();
             data.set.unit(&of).ok_or_else(|| Stop::failed("the data set has no images"))
         };
-        let (own, other) = (pick(&setup.listed, "listed")?, pick(&rest, "rest")?);
+        let own = pick(&setup.listed, "listed")?;
+        let other = causal::unlike(&own, pick(&rest, "rest")?);
         let mut done = setup.loading();
         cx.step(done, plan.units)?;
         let shared = causal::shared(&own, &other, &clean.images);
