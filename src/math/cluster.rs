@@ -1,8 +1,11 @@
-//! k-means (Lloyd's algorithm), and the silhouette.
+//! k-means: starts by `linfa-clustering`, their end over all samples by our own kernels; and the silhouette.
 
 use laocoon_kernels::each;
 use laocoon_kernels::points::{self, Sums, Tiles};
-use ndarray::{Array1, ArrayView2, Axis};
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use linfa_clustering::{KMeans, KMeansInit};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -29,8 +32,12 @@ const COMPARING: f64 = 1e-3;
 const ROUNDS: usize = 300;
 
 /// Partitions `samples` (n×d, finite, n ≥ 1) into `k` clusters: the best by inertia of `starts` runs of Lloyd's
-/// algorithm from k-means++ seeds. Of more than a thousand samples, the starts are compared on a thousand drawn at
-/// random, and the best goes on with all of them. `check` is called before each start.
+/// algorithm from k-means++ seeds (Arthur and Vassilvitskii 2007), brought to rest. Of more than a thousand samples, the
+/// starts are compared on a thousand drawn at random, and the best goes on with all of them. `check` is called before
+/// each start.
+///
+/// linfa counts the old mean among a cluster's samples, so that its runs creep towards their end: they are stopped early
+/// and ended by [`Points::lloyd`].
 ///
 /// # Errors
 /// Whatever `check` returns.
@@ -50,22 +57,34 @@ pub fn k_means<E>(
         return Ok(single);
     }
     let few = (n > COMPARED).then(|| points.some(&rand::seq::index::sample(rng, n, COMPARED).into_vec()));
-    let (compared, rest) = few.as_ref().map_or((&points, AT_REST), |few| (few, COMPARING));
+    let (compared, rest) = few.as_ref().map_or((&points, AT_REST), |few| (few, OF_MANY));
+    // linfa's tolerance is absolute: the spread is brought to 1.
+    let scaled = compared.flat.iter().map(|x| x / spread).collect();
+    let Ok(scaled) = Array2::from_shape_vec((compared.n, compared.d), scaled) else { return Ok(single) };
+    let data = DatasetBase::from(scaled);
     let mut best: Option<Run> = None;
     for _ in 0..starts.max(1) {
         check()?;
-        let run = compared.lloyd(compared.seeds(k, rng), rest * spread);
+        let Some(means) = start(&data, k, rng) else { continue };
+        let run = compared.run(means.iter().map(|x| x * spread).collect());
         if best.as_ref().is_none_or(|best| run.inertia < best.inertia) {
             best = Some(run);
         }
     }
-    let Some(mut best) = best else { return Ok(single) };
-    if few.is_some() {
-        check()?;
-        best = points.lloyd(best.means, OF_MANY * spread);
-    }
+    check()?;
+    let Some(best) = best.map(|best| points.lloyd(best.means, rest * spread)) else { return Ok(single) };
     let cluster = renumber(&best.cluster, k);
     Ok(Partition { sizes: sizes(&cluster, k), cluster, inertia: best.inertia })
+}
+
+/// The means that one of linfa's runs comes to, k×d; `None` when it comes to none.
+fn start(data: &DatasetBase<Array2<f64>, Array1<()>>, k: usize, rng: &mut impl Rng) -> Option<Array2<f64>> {
+    // Each start goes on in the stream: linfa clones the generator it is given.
+    let seed: [u8; 32] = rng.r#gen();
+    let own = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::from_seed(seed);
+    let run = KMeans::params_with_rng(k, own).init_method(KMeansInit::KMeansPlusPlus).n_runs(1);
+    let run = run.tolerance(COMPARING).max_n_iterations(ROUNDS as u64).fit(data).ok()?;
+    Some(run.centroids().clone())
 }
 
 /// Samples as they are compared with means.
@@ -100,28 +119,6 @@ impl Points {
         Self::new(which.iter().flat_map(|&i| self.point(i)).copied().collect(), self.d)
     }
 
-    /// k-means++ (Arthur and Vassilvitskii 2007): each mean a sample, drawn by its squared distance from those before.
-    fn seeds(&self, k: usize, rng: &mut impl Rng) -> Vec<f64> {
-        let mut means = self.point(rng.gen_range(0..self.n)).to_vec();
-        let mut nearest = vec![f64::INFINITY; self.n];
-        for _ in 1..k {
-            let last = means[means.len() - self.d..].to_vec();
-            let mut total = 0.0;
-            for (point, nearest) in self.flat.chunks_exact(self.d).zip(&mut nearest) {
-                *nearest = nearest.min(distance2(point, &last));
-                total += *nearest;
-            }
-            let mut left = rng.gen_range(0.0..1.0) * total;
-            let at = nearest.iter().position(|&d| {
-                left -= d;
-                left < 0.0
-            });
-            // Nothing is apart from the means there are: any sample will do.
-            means.extend_from_slice(self.point(at.unwrap_or(self.n - 1)));
-        }
-        means
-    }
-
     /// Lloyd's algorithm from `means` until none moves further than `rest`. A mean that lost its samples stays.
     fn lloyd(&self, mut means: Vec<f64>, rest: f64) -> Run {
         let mut cluster = vec![0; self.n];
@@ -140,6 +137,12 @@ impl Points {
                 break;
             }
         }
+        self.run(means)
+    }
+
+    /// Which samples `means` get, and what that is worth.
+    fn run(&self, means: Vec<f64>) -> Run {
+        let mut cluster = vec![0; self.n];
         let own = self.tiles.nearest(&means, &mut cluster);
         let inertia = self.inertia(&cluster, &own);
         Run { means, cluster, inertia }

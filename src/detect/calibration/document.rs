@@ -215,7 +215,7 @@ mod tests {
         let text = document(&table, 0.02, 0.2);
         assert!(
             text.contains("| patch | 2 | 2 | 0 | 0 |")
-                && text.contains("| m10 | patch →4 | –, – | 3.00 4* |"),
+                && text.contains("| m10 | patch →4 | –, – | – | 3.00 4* |"),
             "{text}"
         );
         assert_eq!(text, document(&table, 0.02, 0.2));

@@ -250,7 +250,7 @@ mod tests {
         origin(&mut out, &t);
         // Two of three above all ten clean ones, the other below: two thirds of the pairs.
         assert!(out.contains("| neural-cleanse | 0.667 ("), "{out}");
-        assert!(out.contains("| clean-noise | 10 | – | – | 0/10 (0.00–0.28) | 0/10 clean |"), "{out}");
+        assert!(out.contains("| clean-noise | 10 | – | – | 0/10 (0.00–0.28) | – | 0/10 clean |"), "{out}");
         assert!(out.contains("| patch 4×4 | 3 | 0.667 ("), "{out}");
         assert!(out.contains("| bn | 7 | 1.000 ("), "five clean and the two that stand out: {out}");
         assert!(out.contains("in 13 minutes in all") && out.contains("`ab12`"), "{out}");

@@ -10,7 +10,9 @@ use super::images::{Choice, Pool, Share};
 use super::invert::gap;
 use super::params::Params;
 use crate::network::Model;
-use crate::procedure::{About, Case, Context, Cost, Outcome, Phase, Plan, Procedure, Skip, Stop, Verdict};
+use crate::procedure::{
+    About, Case, Context, Cost, Effort, Outcome, Phase, Plan, Procedure, Skip, Stop, Verdict,
+};
 use search::{Ground, Patch, Round, Windows};
 use serde_json::json;
 
@@ -25,7 +27,7 @@ pub struct PatchSearch;
 pub const ID: &str = "patch-search";
 
 static ABOUT: About = About {
-    id: ID,
+    id: "patch-search",
     title: "Patch search",
     phase: Phase::Detection,
     version: 1,
@@ -41,6 +43,8 @@ static ABOUT: About = About {
 const CLASSES: usize = 100;
 /// Images used at most.
 const IMAGES: usize = 600;
+/// Pixels of an image above which it takes too long for quick effort.
+const SMALL: usize = 64 * 64;
 /// Side of a window, as a share of the image's shorter side.
 const SHARE: f64 = 0.16;
 /// Windows that overlap along a side: the next begins after this part of one.
@@ -76,13 +80,14 @@ impl<'a> Setup<'a> {
         }
         let choice = Choice::of(case, Share::Work)?
             .ok_or_else(|| Skip("no images: add some with the role 'clean' (--data)".into()))?;
+        let [_, h, w] = model.input.shape;
+        if case.effort == Effort::Quick && h.saturating_mul(w) > SMALL && !params.any() {
+            return Err(Skip(format!("not at quick effort: images of {h}×{w} pixels are more than {SMALL}")));
+        }
         let share = params.number("share", SHARE, 0.02..=0.5)?;
         let shape = model.input.shape;
         let windows = Windows::of(shape, share, OVERLAP).ok_or_else(|| {
-            Skip(format!(
-                "images of {}×{} pixels are too small for patches of {share:.2} of a side",
-                shape[1], shape[2]
-            ))
+            Skip(format!("images of {h}×{w} pixels are too small for patches of {share:.2} of a side"))
         })?;
         let each = 3 * shape[0] * windows.side * windows.side;
         let all = [windows.places.len(), classes].iter().try_fold(each, |a, &b| a.checked_mul(b));
