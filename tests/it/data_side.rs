@@ -13,6 +13,7 @@ use laocoon::procedure::{Case, Context, Data, Earlier, Effort, Outcome, Procedur
 use ndarray::{Array2, Axis};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 fn case(activations: Array2<f32>, labels: Vec<usize>) -> Case {
@@ -375,12 +376,8 @@ fn poisoned_samples_of_the_zoo() {
         let hits = listed.iter().filter(|i| planted.contains(i)).count() as f64;
         if planted.is_empty() {
             println!("{id:14} clean: {} listed, {}", listed.len(), got.verdict.name());
-            rows += &format!(
-                "| {id} | {} | 0 | {} | | | | {} |\n",
-                labels.len(),
-                listed.len(),
-                got.verdict.name()
-            );
+            let (all, verdict) = (labels.len(), got.verdict.name());
+            writeln!(rows, "| {id} | {all} | 0 | {} | | | | {verdict} |", listed.len()).unwrap();
             assert!(listed.len() * 100 <= labels.len() && got.findings.is_empty(), "{id}: {}", got.summary);
             continue;
         }
@@ -392,13 +389,9 @@ fn poisoned_samples_of_the_zoo() {
             planted.len(),
             got.summary
         );
-        rows += &format!(
-            "| {id} | {} | {} | {} | {area:.4} | {precision:.3} | {recall:.3} | {} |\n",
-            labels.len(),
-            planted.len(),
-            listed.len(),
-            got.verdict.name()
-        );
+        let (all, bad, verdict) = (labels.len(), planted.len(), got.verdict.name());
+        let rates = format!("{area:.4} | {precision:.3} | {recall:.3}");
+        writeln!(rows, "| {id} | {all} | {bad} | {} | {rates} | {verdict} |", listed.len()).unwrap();
         areas.push(area);
         precisions.push(precision);
         recalls.push(recall);

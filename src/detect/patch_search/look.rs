@@ -113,15 +113,12 @@ fn works(patch: &Patch) -> String {
 fn arrays(found: &[Option<Patch>], [c, h, w]: [usize; 3], side: usize) -> BTreeMap<String, Tensor> {
     let (mut masks, mut patterns) = (Vec::new(), Vec::new());
     for patch in found {
-        match patch.as_ref().map(|p| p.trigger([c, h, w], side)) {
-            Some(trigger) => {
-                masks.extend(trigger.mask);
-                patterns.extend(trigger.pattern);
-            }
-            None => {
-                masks.extend(std::iter::repeat_n(0.0, h * w));
-                patterns.extend(std::iter::repeat_n(0.5, c * h * w));
-            }
+        if let Some(trigger) = patch.as_ref().map(|p| p.trigger([c, h, w], side)) {
+            masks.extend(trigger.mask);
+            patterns.extend(trigger.pattern);
+        } else {
+            masks.extend(std::iter::repeat_n(0.0, h * w));
+            patterns.extend(std::iter::repeat_n(0.5, c * h * w));
         }
     }
     let tensor = |shape: &[usize], values: Vec<f32>| {

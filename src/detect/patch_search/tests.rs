@@ -93,9 +93,7 @@ fn what_does_not_apply_is_said() {
 #[test]
 fn a_finding_says_where_and_how_surely() {
     let found = run(&PATCH_SEARCH, &modelled(8, Some(5)), 0);
-    if found.verdict == Verdict::NothingFound {
-        panic!("{}", found.summary);
-    }
+    assert_ne!(found.verdict, Verdict::NothingFound, "{}", found.summary);
     let finding = &found.findings[0];
     assert_eq!(finding.class, Some(5));
     assert!(
