@@ -37,7 +37,7 @@ const ROUNDS: usize = 300;
 /// each start.
 ///
 /// linfa counts the old mean among a cluster's samples, so that its runs creep towards their end: they are stopped early
-/// and ended by [`Points::lloyd`].
+/// and ended by our own.
 ///
 /// # Errors
 /// Whatever `check` returns.
