@@ -500,18 +500,6 @@ fn a_deadline_ends_the_job_and_not_the_program() {
 }
 
 #[test]
-fn a_job_over_its_memory_fails_and_the_session_goes_on_without_the_bound() {
-    if jobs::resident().is_none() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let budget = Budget { deadline: None, memory: Some(1) };
-    // Nothing is added to what the program held before it began: such a job may go on.
-    let inv = run(Options { budget, ..options(folder.path()) }, &["draw", "accuse"]);
-    assert!(inv.state().record("draw").is_some());
-}
-
-#[test]
 fn a_rerun_says_whether_the_answer_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let ids = ["draw", "accuse", "read"];
